@@ -1,0 +1,61 @@
+"""What a developer sees: steps with their times, and one sentence when something is wrong."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+
+
+class DevError(Exception):
+    """Something that the developer has to know or change, in one sentence."""
+
+
+def make_printing_safe() -> None:
+    """Let no character stop a print: what the console cannot show (Hangul on CP949 or ASCII) becomes an escape."""
+    for stream in (sys.stdout, sys.stderr):
+        # A test runner may have put something else there, which takes any text.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+class Line:
+    """One line that is rewritten in place on a terminal; elsewhere only its first and its last text appear."""
+
+    def __init__(self) -> None:
+        self._rewrites = sys.stdout.isatty()
+        self._width = 0
+
+    def show(self, text: str) -> None:
+        """Replace the line's text, where that is possible."""
+        if self._rewrites:
+            text = text[:100]
+            print("\r" + text.ljust(self._width), end="", flush=True)
+            self._width = len(text)
+
+    def end(self, text: str) -> None:
+        """Replace the line's text for the last time and go to the next line."""
+        self.show("")
+        print("\r" + text if self._rewrites else text, flush=True)
+        self._width = 0
+
+
+class Step:
+    """A step of the setup: says what begins, what it is at, and how many seconds it took (``with Step("..."):``)."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._line = Line()
+
+    def __enter__(self) -> Step:
+        self._started = time.monotonic()
+        print(f"{self._what} ...", flush=True)
+        return self
+
+    def at(self, detail: str) -> None:
+        """Show what the step is doing now (on a terminal)."""
+        self._line.show(f"  {time.monotonic() - self._started:.0f} s  {detail}")
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        seconds = time.monotonic() - self._started
+        self._line.end(f"  {'done' if kind is None else 'stopped'} after {seconds:.1f} s")

@@ -1,0 +1,394 @@
+"""Every error that StoryMotion raises on purpose.
+
+    StoryMotionError
+    |-- ValueOutOfRange         a number is outside its range, or not a number
+    |-- UnknownChoice           a name is not one of the offered ones
+    |-- ShotError
+    |   |-- SizeNotMultiple     width or height is off the model's grid
+    |   |-- FramesNotOnGrid     the frame count is not 8k+1
+    |   `-- ShotWithoutSound    the shot is too short for the sound model
+    |-- GuideError
+    |   |-- UnreadableImage     no picture can be made of the input
+    |   |-- SeveralPictures     a batch came where one picture belongs
+    |   |-- GuideOutsideShot    the frame of a guide is not in the shot
+    |   `-- GuidesOnSameFrame   two guides ask for the same frame
+    |-- ModelError
+    |   |-- SdkMissing          ltx-core / ltx-pipelines are not installed
+    |   |-- SdkUnsupported      they are installed, but a version we do not know
+    |   |-- ModelFileMissing    the chosen file is not there
+    |   |-- NoModelFiles        the folder of the choice has nothing to choose from
+    |   |-- NotSafetensors      the file is not a readable safetensors file
+    |   |-- WrongKindOfModel    the file is a model, but not of the kind that goes here
+    |   |-- CheckpointIncomplete  parts of the checkpoint are missing
+    |   |-- CheckpointPrequantised  the checkpoint was made 8-bit by someone else, with scales
+    |   |-- TextEncoderIncomplete  the Gemma folder lacks files
+    |   `-- RenderFailed        the SDK itself failed while rendering
+    |-- LoraError
+    |   |-- LoraMatchesNothing  none of its keys names a layer of the checkpoint
+    |   `-- LoraShapeMismatch   it was trained for a model of another size
+    `-- MediaError
+        |-- NoFrames            nothing to encode
+        |-- OddSize             4:2:0 video needs even sides
+        |-- WrongFrame          a frame is not 8-bit RGB of the video's size
+        |-- EncodeFailed        the encoder or the disk refused
+        `-- UnreadableVideo     the file cannot be opened, or has no video
+
+An error is one sentence on what is wrong, with the value in it, and one on what to do. Both are
+English here; ``messages/ko.json`` has the Korean of every ``code``, and a test proves that none is
+missing. ``str(error)`` speaks the language in ``error.language``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import ClassVar
+
+from .messages import korean
+
+
+@dataclass(eq=False)
+class StoryMotionError(Exception):
+    """Base of the tree. Subclasses are dataclasses whose fields fill the two sentences."""
+
+    code: ClassVar[str] = "storymotion"
+    problem: ClassVar[str] = "StoryMotion could not do this."
+    remedy: ClassVar[str] = "See the log above for the reason."
+    language: ClassVar[str] = "en"
+
+    def __post_init__(self) -> None:
+        super().__init__()
+
+    def values(self) -> dict[str, object]:
+        """The fields that fill the sentences, by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def speak(self, language: str) -> str:
+        """Both sentences in English, for ``language == "ko"`` followed by the Korean on a new line."""
+        english = f"{self.problem} {self.remedy}".format(**self.values())
+        return f"{english}\n{korean('errors', self.code, self.values())}" if language == "ko" else english
+
+    def __str__(self) -> str:
+        return self.speak(self.language)
+
+
+@dataclass(eq=False)
+class ValueOutOfRange(StoryMotionError):
+    """A number is outside its range; NaN and infinities are outside every range."""
+
+    code = "value-out-of-range"
+    problem = "{name} is {value}."
+    remedy = "Set it to a number from {lowest} to {highest}."
+    name: str
+    value: float
+    lowest: float
+    highest: float
+
+
+@dataclass(eq=False)
+class UnknownChoice(StoryMotionError):
+    """A name is not one of the offered ones."""
+
+    code = "unknown-choice"
+    problem = "{name} is '{value}', which is not one of the choices."
+    remedy = "Choose one of: {choices}."
+    name: str
+    value: str
+    choices: str
+
+
+class ShotError(StoryMotionError):
+    """The plan of a shot cannot be rendered."""
+
+
+@dataclass(eq=False)
+class SizeNotMultiple(ShotError):
+    """Width or height is off the model's grid: 32 pixels in one stage, 64 in two."""
+
+    code = "size-not-multiple"
+    problem = "The {side} of the shot is {value} pixels, which is not a multiple of {multiple}."
+    remedy = "Use {lower} or {upper}, or take the size from the Shot Plan node."
+    side: str
+    value: int
+    multiple: int
+    lower: int
+    upper: int
+
+
+@dataclass(eq=False)
+class FramesNotOnGrid(ShotError):
+    """The frame count is not 8k+1: the SDK would cut the video and not the sound."""
+
+    code = "frames-not-on-grid"
+    problem = "The shot has {frames} frames, but LTX-2 makes 8k+1 frames (9, 17, ... 121, ... 193)."
+    remedy = "Use {lower} or {upper}, or take the frames from the Shot Plan node."
+    frames: int
+    lower: int
+    upper: int
+
+
+@dataclass(eq=False)
+class ShotWithoutSound(ShotError):
+    """Frames / fps is so short that the sound model gets nothing to make."""
+
+    code = "shot-without-sound"
+    problem = "{frames} frames at {fps:g} frames per second last {seconds:.3f} s, too short for any sound."
+    remedy = "Use more frames or fewer frames per second: a shot lasts at least 0.02 s."
+    frames: int
+    fps: float
+    seconds: float
+
+
+class GuideError(StoryMotionError):
+    """A guide image cannot be used."""
+
+
+@dataclass(eq=False)
+class UnreadableImage(GuideError):
+    """No picture can be made of the input."""
+
+    code = "unreadable-image"
+    problem = "The guide image cannot be read: {reason}."
+    remedy = "Load a PNG, JPEG or WebP picture of at least 2 x 2 pixels with the Load Image node."
+    reason: str
+
+
+@dataclass(eq=False)
+class SeveralPictures(GuideError):
+    """A batch came where one picture belongs."""
+
+    code = "several-pictures"
+    problem = "The image input holds {count} pictures, but a guide is one picture."
+    remedy = "Pick one with the ImageFromBatch node, or use one Image Guide node for each."
+    count: int
+
+
+@dataclass(eq=False)
+class GuideOutsideShot(GuideError):
+    """The frame of a guide is not in the shot; the SDK would accept it and render something else."""
+
+    code = "guide-outside-shot"
+    problem = "A guide is set on frame {frame}, but the shot has the frames 0 to {last}."
+    remedy = "Use a frame from 0 to {last}, or -1 for the last one."
+    frame: int
+    last: int
+
+
+@dataclass(eq=False)
+class GuidesOnSameFrame(GuideError):
+    """Two guides ask for the same frame; the SDK would mix them without a word."""
+
+    code = "guides-on-same-frame"
+    problem = "Two guides are set on frame {frame}."
+    remedy = "Keep one of them, or move one to another frame."
+    frame: int
+
+
+class ModelError(StoryMotionError):
+    """The SDK or a model file is missing or is not what it should be."""
+
+
+@dataclass(eq=False)
+class SdkMissing(ModelError):
+    """ltx-core / ltx-pipelines (or something they import) cannot be imported."""
+
+    code = "sdk-missing"
+    problem = "Lightricks' LTX-2 SDK is not installed in ComfyUI's Python ({reason})."
+    remedy = 'Run: "{python}" -m pip install "ltx-core>=1.0,<2" "ltx-pipelines>=1.0,<2", then restart ComfyUI.'
+    reason: str
+    python: str
+
+
+@dataclass(eq=False)
+class SdkUnsupported(ModelError):
+    """An SDK is installed whose shape no adapter knows."""
+
+    code = "sdk-unsupported"
+    problem = "The installed LTX-2 SDK {version} is not one that this version of StoryMotion knows."
+    remedy = 'Run: "{python}" -m pip install "ltx-core==1.0.0" "ltx-pipelines==1.0.0", then restart ComfyUI.'
+    version: str
+    python: str
+
+
+@dataclass(eq=False)
+class ModelFileMissing(ModelError):
+    """The chosen file or folder is not there (any more)."""
+
+    code = "model-file-missing"
+    problem = "The {role} '{name}' was not found in {folder}."
+    remedy = "Choose one from the list, or put the file there and press R to refresh the lists."
+    role: str
+    name: str
+    folder: str
+
+
+@dataclass(eq=False)
+class NoModelFiles(ModelError):
+    """The folder of the choice has nothing to choose from."""
+
+    code = "no-model-files"
+    problem = "There is no {role} in {folder}."
+    remedy = "Put one there (the README's table says which file, its size and where to get it) and press R."
+    role: str
+    folder: str
+
+
+@dataclass(eq=False)
+class NotSafetensors(ModelError):
+    """The file is not a readable safetensors file: another format, or a broken download."""
+
+    code = "not-safetensors"
+    problem = "'{name}' is not a readable safetensors file: {reason}."
+    remedy = "Download it again, and compare its size with the README's table."
+    name: str
+    reason: str
+
+
+@dataclass(eq=False)
+class WrongKindOfModel(ModelError):
+    """The file is a model, but not of the kind that goes here."""
+
+    code = "wrong-kind-of-model"
+    problem = "'{name}' was chosen as {role}, but it is {found}."
+    remedy = "Choose {wanted} here."
+    name: str
+    role: str
+    found: str
+    wanted: str
+
+
+@dataclass(eq=False)
+class CheckpointIncomplete(ModelError):
+    """Parts of the checkpoint are missing, as in files that hold the transformer alone."""
+
+    code = "checkpoint-incomplete"
+    problem = "The checkpoint '{name}' lacks: {missing}."
+    remedy = "Use Lightricks' full checkpoint, which holds the transformer, both VAEs and the vocoder in one file."
+    name: str
+    missing: str
+
+
+@dataclass(eq=False)
+class CheckpointPrequantised(ModelError):
+    """The checkpoint holds 8-bit weights with scales; SDK 1.0.0 drops the scales and renders garbage."""
+
+    code = "checkpoint-prequantised"
+    problem = "The checkpoint '{name}' holds 8-bit weights with separate scales, which SDK 1.0.0 reads wrongly."
+    remedy = "Use the bf16 checkpoint and set precision to fp8: the weights are then cast while they load."
+    name: str
+
+
+@dataclass(eq=False)
+class TextEncoderIncomplete(ModelError):
+    """The Gemma folder lacks files, or its index names other weight files than are there."""
+
+    code = "text-encoder-incomplete"
+    problem = "The text encoder folder '{name}' lacks: {missing}."
+    remedy = "Download the whole Gemma 3 folder (accept its licence on the model page first), not single files."
+    name: str
+    missing: str
+
+
+@dataclass(eq=False)
+class RenderFailed(ModelError):
+    """The SDK itself failed while rendering; its own message is in ``reason``."""
+
+    code = "render-failed"
+    problem = "The LTX-2 SDK stopped while {phase}: {reason}."
+    remedy = "Try a smaller size or fewer frames; if it stays, report the log of this run."
+    phase: str
+    reason: str
+
+
+class LoraError(StoryMotionError):
+    """A LoRA file cannot be used with this checkpoint."""
+
+
+@dataclass(eq=False)
+class LoraMatchesNothing(LoraError):
+    """No key names a layer of the checkpoint: the SDK would render as if there were no LoRA."""
+
+    code = "lora-matches-nothing"
+    problem = "None of the {keys} keys of the LoRA '{name}' fits the checkpoint '{checkpoint}' (first key: {example})."
+    remedy = "Use a LoRA made for this LTX-2 version, with keys like 'diffusion_model.<layer>.lora_A.weight'."
+    name: str
+    checkpoint: str
+    keys: int
+    example: str
+
+
+@dataclass(eq=False)
+class LoraShapeMismatch(LoraError):
+    """The LoRA names layers of the checkpoint, but was trained for a model of another size."""
+
+    code = "lora-shape-mismatch"
+    problem = (
+        "The LoRA '{name}' was made for a model of another size than '{checkpoint}': "
+        "{layer} is {found} in the LoRA and {wanted} in the checkpoint."
+    )
+    remedy = "Use the LoRA of this LTX-2 version: those for 19b (2.0) do not fit 22b (2.3), nor the other way round."
+    name: str
+    checkpoint: str
+    layer: str
+    found: str
+    wanted: str
+
+
+class MediaError(StoryMotionError):
+    """A video file cannot be written or read."""
+
+
+@dataclass(eq=False)
+class NoFrames(MediaError):
+    """Nothing to encode."""
+
+    code = "no-frames"
+    problem = "The video has no frames."
+    remedy = "Connect a node that makes at least one frame."
+
+
+@dataclass(eq=False)
+class OddSize(MediaError):
+    """4:2:0 video stores colour at half size, so both sides must be even."""
+
+    code = "odd-size"
+    problem = "The video is {width} x {height} pixels, but {pixel_format} needs even sides."
+    remedy = "Resize it to {even_width} x {even_height}, or choose yuv444p."
+    width: int
+    height: int
+    pixel_format: str
+    even_width: int
+    even_height: int
+
+
+@dataclass(eq=False)
+class WrongFrame(MediaError):
+    """A frame is not 8-bit RGB of the video's size."""
+
+    code = "wrong-frame"
+    problem = "Frame {index} is {found}, but this video needs {wanted}."
+    remedy = "Give frames of one size as 8-bit RGB."
+    index: int
+    found: str
+    wanted: str
+
+
+@dataclass(eq=False)
+class EncodeFailed(MediaError):
+    """The encoder or the disk refused; no half-written file is left behind."""
+
+    code = "encode-failed"
+    problem = "The video '{name}' could not be written: {reason}."
+    remedy = "Check that the disk has room and that the output folder can be written to."
+    name: str
+    reason: str
+
+
+@dataclass(eq=False)
+class UnreadableVideo(MediaError):
+    """The file cannot be opened as video, or holds no video."""
+
+    code = "unreadable-video"
+    problem = "The video '{name}' cannot be read: {reason}."
+    remedy = "Check that the file is there and plays in a media player."
+    name: str
+    reason: str

@@ -1,0 +1,143 @@
+"""What the header of a checkpoint, an upscaler or a Gemma folder says, and whether it can be used."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import (
+    CheckpointIncomplete,
+    CheckpointPrequantised,
+    ModelFileMissing,
+    TextEncoderIncomplete,
+    WrongKindOfModel,
+)
+from .headers import Header, read_header
+
+TRANSFORMER = "model.diffusion_model."
+CONNECTORS = (f"{TRANSFORMER}video_embeddings_connector.", f"{TRANSFORMER}audio_embeddings_connector.")
+# Key prefixes of the parts of a full checkpoint, as the SDK's key filters have them.
+PARTS = {
+    f"{TRANSFORMER}transformer_blocks.": "the transformer",
+    "text_embedding_projection.": "the text projection",
+    CONNECTORS[0]: "the video text connector",
+    CONNECTORS[1]: "the audio text connector",
+    "vae.encoder.": "the video encoder",
+    "vae.decoder.": "the video decoder",
+    "audio_vae.decoder.": "the audio decoder",
+    "vocoder.": "the vocoder",
+}
+# What the SDK opens in a Gemma folder by name (ltx_core.text_encoders.gemma), plus config.json,
+# which says how large this Gemma is.
+GEMMA_FILES = ("config.json", "tokenizer.model", "tokenizer.json", "tokenizer_config.json", "preprocessor_config.json")
+# H.264 factor of the pictures that LTX-2 up to 2.3 was trained on (ltx_pipelines DEFAULT_IMAGE_CRF),
+# and from 2.4 on (SDK 1.2.0).
+COMPRESSION_TO_2_3 = 33
+COMPRESSION_FROM_2_4 = 18
+
+
+@dataclass(frozen=True)
+class CheckpointFacts:
+    """What rendering needs to know of a checkpoint before it is loaded."""
+
+    header: Header
+    version: str
+    layers: int
+    trained_compression: int
+
+    @property
+    def transformer_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Weights that a LoRA can change: module name -> shape. The connectors are not among them."""
+        return {
+            name.removeprefix(TRANSFORMER).removesuffix(".weight"): tensor.shape
+            for name, tensor in self.header.tensors.items()
+            if name.startswith(TRANSFORMER) and name.endswith(".weight") and not name.startswith(CONNECTORS)
+        }
+
+
+def inspect_checkpoint(path: Path) -> CheckpointFacts:
+    """Check that ``path`` is a full LTX-2 checkpoint and read what it is.
+
+    Raises ModelFileMissing, NotSafetensors, WrongKindOfModel, CheckpointIncomplete,
+    CheckpointPrequantised.
+    """
+    header = read_header(path, "checkpoint")
+    config = _config(header)
+    if "spatial_upsample" in config or header.has_prefix("upsampler."):
+        raise WrongKindOfModel(path.name, "the checkpoint", "a latent upscaler", "an LTX-2 checkpoint")
+    if any(".lora_" in name for name in header.tensors):
+        raise WrongKindOfModel(path.name, "the checkpoint", "a LoRA", "an LTX-2 checkpoint")
+    if not any(header.has_prefix(prefix) for prefix in PARTS):
+        raise WrongKindOfModel(path.name, "the checkpoint", "not an LTX-2 model", "an LTX-2 checkpoint")
+    missing = [part for prefix, part in PARTS.items() if not header.has_prefix(prefix)]
+    if "transformer" not in config:
+        missing.append("the 'config' entry of the header")
+    if missing:
+        raise CheckpointIncomplete(path.name, ", ".join(missing))
+    if any(name.endswith((".weight_scale", ".scale_weight")) for name in header.tensors):
+        raise CheckpointPrequantised(path.name)
+    version = header.metadata.get("model_version", "")
+    return CheckpointFacts(
+        header=header,
+        version=version or "2.0",
+        layers=int(config["transformer"].get("num_layers", 48)),
+        trained_compression=COMPRESSION_FROM_2_4 if _version(version) >= (2, 4) else COMPRESSION_TO_2_3,
+    )
+
+
+def _config(header: Header) -> dict:
+    try:
+        config = json.loads(header.metadata.get("config", "{}"))
+    except ValueError:
+        return {}
+    return config if isinstance(config, dict) else {}
+
+
+def _version(text: str) -> tuple[int, ...]:
+    """"2.4-rc2" -> (2, 4): the leading numbers of the first two places."""
+    places = []
+    for place in text.split(".")[:2]:
+        digits = ""
+        for character in place:
+            if not character.isdigit():
+                break
+            digits += character
+        if not digits:
+            break
+        places.append(int(digits))
+    return tuple(places)
+
+
+def inspect_upscaler(path: Path) -> None:
+    """Check that ``path`` is a spatial latent upscaler. Raises ModelFileMissing, NotSafetensors, WrongKindOfModel."""
+    header = read_header(path, "spatial upscaler")
+    if _config(header).get("spatial_upsample") is True:
+        return
+    found = "an LTX-2 checkpoint" if header.has_prefix(TRANSFORMER) else "not a spatial latent upscaler"
+    raise WrongKindOfModel(path.name, "the spatial upscaler", found, "an LTX-2 spatial upscaler")
+
+
+def gemma_shards(root: Path) -> tuple[Path, ...]:
+    """The weight files of a Gemma folder: those its index names, and no others that lie beside them.
+
+    SDK 1.0.0 itself loads every safetensors file below the folder, and one that does not belong
+    there silently changes the picture. Raises ModelFileMissing, TextEncoderIncomplete.
+    """
+    if not root.is_dir():
+        raise ModelFileMissing("text encoder folder", root.name, str(root.parent))
+    missing = [name for name in GEMMA_FILES if not (root / name).is_file()]
+    index = root / "model.safetensors.index.json"
+    shards: tuple[Path, ...] = (root / "model.safetensors",)
+    if index.is_file():
+        try:
+            names = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        except (ValueError, KeyError, AttributeError):
+            raise TextEncoderIncomplete(root.name, "a readable model.safetensors.index.json") from None
+        shards = tuple(root / name for name in sorted(names))
+    missing += [shard.name for shard in shards if not shard.is_file()]
+    if missing:
+        raise TextEncoderIncomplete(root.name, ", ".join(missing))
+    for shard in shards:
+        read_header(shard, "text encoder")
+    return shards

@@ -1,0 +1,149 @@
+"""Changes to other people's code, each for the time of one run, each with the day it may go.
+
+All are context managers that put back what they found. ``for_sdk_1_0`` combines them.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def for_sdk_1_0(gemma_root: Path) -> Iterator[None]:
+    """All changes that ltx-core / ltx-pipelines 1.0.x need on this machine, around building and running."""
+    with ExitStack() as changes:
+        changes.enter_context(cuda_synchronize_without_cuda())
+        changes.enter_context(fork_rng_on_cpu())
+        changes.enter_context(gemma_of_any_size(gemma_root))
+        changes.enter_context(gemma_on_transformers_5())
+        yield
+
+
+@contextmanager
+def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """``owner.name`` is ``value`` for the time being; it must exist."""
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)
+
+
+@contextmanager
+def cuda_synchronize_without_cuda() -> Iterator[None]:
+    """Let ``torch.cuda.synchronize()`` do nothing on a machine without CUDA.
+
+    SDK 1.0.0 calls it bare in 25 places; without CUDA each raises ("Found no NVIDIA driver"). SDK
+    1.2.0 asks first. May go with the 1.0 adapter.
+    """
+    import torch
+
+    if torch.cuda.is_available():
+        yield
+        return
+    with _replaced(torch.cuda, "synchronize", lambda device=None: None):
+        yield
+
+
+@contextmanager
+def fork_rng_on_cpu() -> Iterator[None]:
+    """Let ``torch.random.fork_rng(devices=[cpu])`` fork the CPU generator alone.
+
+    SDK 1.0.0 names the text encoder's device when it enhances a prompt; torch takes every device in
+    that list for an accelerator and asks CUDA for its state. May go with the 1.0 adapter.
+    """
+    import torch
+
+    original = torch.random.fork_rng
+
+    def fork_rng(devices: Any = None, *args: Any, **kwargs: Any) -> Any:
+        if devices is not None:
+            devices = [each for each in devices if isinstance(each, int) or torch.device(each).type != "cpu"]
+        return original(devices, *args, **kwargs)
+
+    with _replaced(torch.random, "fork_rng", fork_rng):
+        yield
+
+
+@contextmanager
+def gemma_of_any_size(gemma_root: Path) -> Iterator[None]:
+    """Read the size of Gemma from its own config.json.
+
+    SDK 1.0.0 has the 12B model's sizes in one module-level object, which both the text encoder and
+    the feature extractor read when they are built; for the 12B folder this writes the values that
+    are there already. SDK 1.2.0 reads config.json itself. May go with the 1.0 adapter.
+    """
+    from ltx_core.text_encoders.gemma import config as gemma_config
+
+    sizes = gemma_config.GEMMA3_CONFIG_FOR_LTX
+    for part in ("text_config", "vision_config"):
+        assert hasattr(sizes, part), f"ltx_core's Gemma config has no {part} any more"
+    before = copy.deepcopy(vars(sizes))
+    wanted = json.loads((gemma_root / "config.json").read_text(encoding="utf-8"))
+    try:
+        for part in ("text_config", "vision_config"):
+            _fill(getattr(sizes, part), wanted.get(part, {}))
+        _fill(sizes, {name: value for name, value in wanted.items() if not isinstance(value, dict)})
+        yield
+    finally:
+        vars(sizes).update(before)
+
+
+def _fill(target: Any, values: dict[str, Any]) -> None:
+    """Set the attributes that ``target`` has already; rope_scaling is an object of its own."""
+    for name, value in values.items():
+        if name == "rope_scaling":
+            if value:
+                _fill(target.rope_scaling, value)
+        elif hasattr(target, name):
+            setattr(target, name, value)
+
+
+@contextmanager
+def gemma_on_transformers_5() -> Iterator[None]:
+    """Build SDK 1.0.0's Gemma on transformers 5.
+
+    SDK 1.0.0 was written for transformers 4 (measured: 4.52 to 4.57 work, 5.0 and 5.23 do not). In 5
+    the vision tower lost its inner ``vision_model`` and the rotary embedding holds one set of
+    buffers per layer type, so the SDK's key map and its filling of buffers both miss. ModelLedger
+    looks the two up by name when it is made; these stand in. Bit-identical to transformers 4.57.
+    May go when SDK 1.0 is no longer supported.
+    """
+    import ltx_pipelines.utils.model_ledger as ledger_module
+    import transformers
+
+    if int(transformers.__version__.split(".")[0]) < 5:
+        yield
+        return
+    key_ops = ledger_module.GEMMA_LLM_KEY_OPS.with_replacement(".vision_tower.vision_model.", ".vision_tower.")
+    model_ops = ledger_module.GEMMA_MODEL_OPS._replace(mutator=_fill_gemma_buffers)
+    with (
+        _replaced(ledger_module, "GEMMA_LLM_KEY_OPS", key_ops),
+        _replaced(ledger_module, "GEMMA_MODEL_OPS", model_ops),
+    ):
+        yield
+
+
+def _fill_gemma_buffers(module: Any) -> Any:
+    """Make the buffers that no weight file holds; the model was built on the meta device without them."""
+    import torch
+
+    language_model = module.model.model.language_model
+    vision = module.model.model.vision_tower
+    vision = getattr(vision, "vision_model", vision)
+    # The rotary embedding is nothing but computed buffers: transformers' own constructor makes them.
+    with torch.device("cpu"):
+        language_model.rotary_emb = type(language_model.rotary_emb)(language_model.config)
+    scale = torch.tensor(language_model.config.hidden_size**0.5, device="cpu")
+    language_model.embed_tokens.register_buffer("embed_scale", scale, persistent=False)
+    positions = vision.embeddings.position_ids.shape[-1]
+    vision.embeddings.register_buffer("position_ids", torch.arange(positions, device="cpu")[None], persistent=False)
+    empty = [name for name, buffer in module.named_buffers() if buffer.is_meta]
+    assert not empty, f"this version of transformers has Gemma buffers that StoryMotion does not know: {empty}"
+    return module

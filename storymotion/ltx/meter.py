@@ -1,0 +1,88 @@
+"""One progress figure for a whole shot, made from the calls of single layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..progress import Progress
+
+UNITS = 1000
+READING, STAGE_1, STAGE_2, DECODING = "reading the prompt", "stage 1", "stage 2", "decoding"
+# Shares of a run's time that are not denoising. Estimates: they only make the bar smoother.
+READING_SHARE, DECODING_SHARE = 0.06, 0.1
+STAGE_2_STEPS = 3
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of the run: its share of the whole (any scale) and how many ticks it is expected to have."""
+
+    name: str
+    share: float
+    ticks: int
+
+
+def phases_of_two_stages(prompt_layers: int, passes: int, steps: int, layers: int, chunks: int) -> tuple[Phase, ...]:
+    """The phases of a two-stage run, with a tick for every layer that runs and every decoded chunk.
+
+    Stage 1 runs ``steps`` of ``passes`` forwards at half the side, stage 2 three at full size. Time
+    goes with the number of tokens, of which stage 2 has four times as many.
+    """
+    first, second = passes * steps, STAGE_2_STEPS * 4
+    denoising = (1 - READING_SHARE - DECODING_SHARE) / (first + second)
+    return (
+        Phase(READING, READING_SHARE, prompt_layers + 1),
+        Phase(STAGE_1, denoising * first, passes * steps * layers),
+        Phase(STAGE_2, denoising * second, STAGE_2_STEPS * layers),
+        Phase(DECODING, DECODING_SHARE, chunks),
+    )
+
+
+class Meter:
+    """Turns ticks into ``progress(done, total, phase)`` that never goes back and never passes the end.
+
+    Any exception that ``progress`` raises is a cancel: it is kept in ``cancelled_by`` so that the
+    caller can tell it from an error of the SDK, and it flies through whatever is running.
+    """
+
+    def __init__(self, progress: Progress, phases: tuple[Phase, ...]) -> None:
+        self._progress = progress
+        self._phases = {phase.name: phase for phase in phases}
+        whole = sum(phase.share for phase in phases)
+        self._starts: dict[str, float] = {}
+        before = 0.0
+        for phase in phases:
+            self._starts[phase.name] = before / whole
+            before += phase.share
+        self._whole = whole
+        self._current = phases[0]
+        self._ticks = 0
+        self._done = 0
+        self.cancelled_by: BaseException | None = None
+
+    @property
+    def phase(self) -> str:
+        """The name of the phase that runs now."""
+        return self._current.name
+
+    def tick(self, phase: str) -> None:
+        """One more tick of ``phase``; the first tick of another phase ends the one before it."""
+        if phase != self._current.name:
+            self._current, self._ticks = self._phases[phase], 0
+        # A guider may skip passes or add some, so the count is an estimate: never pass the phase's end.
+        part = min(self._ticks / max(self._current.ticks, 1), 1.0)
+        self._ticks += 1
+        fraction = self._starts[phase] + part * self._current.share / self._whole
+        self._report(max(self._done, int(fraction * UNITS)))
+
+    def finish(self) -> None:
+        """Everything is done."""
+        self._report(UNITS)
+
+    def _report(self, done: int) -> None:
+        self._done = done
+        try:
+            self._progress(done, UNITS, self._current.name)
+        except BaseException as cancelled:
+            self.cancelled_by = cancelled
+            raise

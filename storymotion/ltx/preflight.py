@@ -1,0 +1,91 @@
+"""Everything that can be known before the first weight is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ..errors import GuideOutsideShot, GuidesOnSameFrame, ModelFileMissing, UnknownChoice, ValueOutOfRange
+from ..report import Line, line
+from ..shot import FRAME_GRID, check_frames, check_size
+from .checkpoint import CheckpointFacts, gemma_shards, inspect_checkpoint, inspect_upscaler
+from .lora import match_lora
+from .models import KEEPS, PRECISIONS, Lora, ModelSet
+from .shots import LAST_FRAME, TRAINED_COMPRESSION, Guide, Shot, TwoStageShot
+
+LARGEST_SEED = 2**64 - 1
+# The SDK accepts 0 and 1 step and decodes noise; above 200 nothing is gained.
+STEPS_RANGE = (2, 200)
+LONGEST_TAIL = 64
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A shot and its models after all checks, with every "-1" and "auto" resolved."""
+
+    models: ModelSet
+    shot: Shot
+    checkpoint: CheckpointFacts
+    notes: tuple[Line, ...]
+
+
+def check(models: ModelSet, shot: Shot) -> Checked:
+    """Check numbers first, then files by their headers. Raises any StoryMotionError but the SDK's own."""
+    checked = _check_numbers(shot)
+    for name, value, choices in (("precision", models.precision, PRECISIONS), ("keep", models.keep, KEEPS)):
+        if value not in choices:
+            raise UnknownChoice(name, value, ", ".join(choices))
+    checkpoint = inspect_checkpoint(models.checkpoint)
+    if shot.stages == "two":
+        if models.spatial_upscaler is None:
+            raise ModelFileMissing("spatial upscaler", "none", "the LTX-2 Model node")
+        inspect_upscaler(models.spatial_upscaler)
+    gemma_shards(models.text_encoder)
+    notes: list[Line] = []
+    for lora in _all_loras(models, checked):
+        notes.extend(match_lora(lora, checkpoint).lines())
+    if not shot.prompt.strip():
+        notes.append(line("prompt-empty"))
+    if models.keep != "auto":
+        notes.append(line("keep-not-yet", keep=models.keep))
+    guides = tuple(_trained_compression(guide, checkpoint) for guide in checked.guides)
+    return Checked(models, replace(checked, guides=guides), checkpoint, tuple(notes))
+
+
+def _all_loras(models: ModelSet, shot: Shot) -> tuple[Lora, ...]:
+    distilled = shot.distilled_lora if isinstance(shot, TwoStageShot) else None
+    return (*models.loras, distilled) if distilled else models.loras
+
+
+def _check_numbers(shot: Shot) -> Shot:
+    """Check what is not in a file, and say which frame -1 is."""
+    check_size(shot.width, shot.height, shot.stages)
+    check_frames(shot.frames, shot.fps)
+    if not 0 <= shot.tail_trim <= LONGEST_TAIL or shot.tail_trim % FRAME_GRID:
+        raise ValueOutOfRange("tail_trim (a multiple of 8)", shot.tail_trim, 0, LONGEST_TAIL)
+    if not 0 <= shot.seed <= LARGEST_SEED:
+        raise ValueOutOfRange("seed", shot.seed, 0, LARGEST_SEED)
+    if isinstance(shot, TwoStageShot) and shot.steps and not STEPS_RANGE[0] <= shot.steps <= STEPS_RANGE[1]:
+        raise ValueOutOfRange("steps (or 0 for the checkpoint's own)", shot.steps, *STEPS_RANGE)
+    guides = tuple(_check_guide(guide, shot.frames) for guide in shot.guides)
+    frames = [guide.frame for guide in guides]
+    for frame in frames:
+        if frames.count(frame) > 1:
+            raise GuidesOnSameFrame(frame)
+    return replace(shot, guides=guides)
+
+
+def _check_guide(guide: Guide, frames: int) -> Guide:
+    if not 0 <= guide.strength <= 1:
+        raise ValueOutOfRange("The strength of a guide", guide.strength, 0, 1)
+    if not TRAINED_COMPRESSION <= guide.compression <= 51:
+        raise ValueOutOfRange("The compression of a guide", guide.compression, TRAINED_COMPRESSION, 51)
+    frame = frames - 1 if guide.frame == LAST_FRAME else guide.frame
+    if not 0 <= frame < frames:
+        raise GuideOutsideShot(guide.frame, frames - 1)
+    return replace(guide, frame=frame)
+
+
+def _trained_compression(guide: Guide, checkpoint: CheckpointFacts) -> Guide:
+    if guide.compression != TRAINED_COMPRESSION:
+        return guide
+    return replace(guide, compression=checkpoint.trained_compression)

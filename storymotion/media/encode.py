@@ -1,0 +1,129 @@
+"""Frames and sound in, an MP4 file out: compressed once, straight from the frames."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from ..errors import NoFrames, OddSize, WrongFrame
+from ..progress import Progress, ignore_progress
+from .mp4 import Mp4Writer
+from .output import whole_or_nothing
+from .settings import DEFAULT_SETTINGS, EncodeSettings, require_range
+from .sound import Sound
+
+if TYPE_CHECKING:
+    import numpy as np
+
+FRAME_RATE_RANGE = (1, 1000)
+# x264 refuses longer sides.
+SIDE_RANGE = (1, 16384)
+# An MP4 track counts time in units of 1/n s, n below 2**32. With this limit every rate in the range
+# fits, and the rates in use (24000/1001, 30000/1001, 2997/125, ...) stay exact.
+LARGEST_DENOMINATOR = 1_000_000
+
+
+@dataclass(frozen=True)
+class EncodedFile:
+    """What was written: ``path`` is None for a stream; ``seconds`` is how long the encode took."""
+
+    path: Path | None
+    width: int
+    height: int
+    frames: int
+    frame_rate: Fraction
+    bytes: int
+    seconds: float
+
+
+def encode_mp4(
+    target: str | os.PathLike[str] | BinaryIO,
+    frames: Iterable[np.ndarray],
+    frame_count: int,
+    width: int,
+    height: int,
+    frame_rate: Fraction,
+    sound: Sound | None = None,
+    settings: EncodeSettings = DEFAULT_SETTINGS,
+    metadata: Mapping[str, str] | None = None,
+    progress: Progress = ignore_progress,
+) -> EncodedFile:
+    """Write ``frames`` and ``sound`` as an MP4 file that can start playing while it is loading.
+
+    ``frames`` are uint8 RGB arrays ``[height, width, 3]``, taken one at a time: memory does not grow
+    with the length. ``frame_count`` (at least 1) is how many are expected; it only scales ``progress``,
+    and the file holds the frames that really came. ``frame_rate`` is 1 to 1000 frames per second, kept
+    exactly up to a denominator of 1,000,000.
+
+    The picture is converted with the BT.709 matrix to studio range, and the stream says so. The track
+    of ``sound`` is cut, or padded with silence, to the length of the video to the sample; it keeps its
+    channels and its rate (one that AAC does not know becomes 48000 Hz). Without ``sound`` there is no
+    track. ``metadata`` is stored under exactly its keys, as ComfyUI stores prompt and workflow.
+
+    A path appears, or is replaced, only when the file is complete. A stream gets all bytes at once, at
+    the end and at its current position; they go through the system's folder for temporary files,
+    because putting the index in front of the frames needs a file that can be read back.
+
+    ``progress`` counts compressed frames. What it raises, and what ``frames`` raises, passes unchanged
+    after cleaning up.
+
+    Raises ``ValueOutOfRange``, ``OddSize`` and ``NoFrames`` before anything is written, ``NoFrames``
+    also if ``frames`` is empty, ``WrongFrame`` and ``EncodeFailed``.
+    """
+    started = time.monotonic()
+    require_range("The frame rate", frame_rate, *FRAME_RATE_RANGE)
+    exact_rate = Fraction(frame_rate).limit_denominator(LARGEST_DENOMINATOR)
+    size = _size_of_file(width, height, settings)
+    if frame_count < 1:
+        raise NoFrames()
+    path = Path(target) if isinstance(target, (str, os.PathLike)) else None
+    name = path.name if path else "in memory"
+    progress(0, frame_count, "encoding")
+    with whole_or_nothing(path or target, name) as unfinished:
+        writer = Mp4Writer(unfinished, name, *size, exact_rate, sound, settings, metadata or {})
+        try:
+            _feed(writer, frames, frame_count, (height, width, 3), progress)
+            writer.close()
+        except BaseException:
+            writer.abandon()
+            raise
+        length = unfinished.stat().st_size
+    return EncodedFile(path, *size, writer.added, exact_rate, length, time.monotonic() - started)
+
+
+def _feed(
+    writer: Mp4Writer, frames: Iterable[np.ndarray], expected: int, shape: tuple[int, int, int], progress: Progress
+) -> None:
+    for index, frame in enumerate(frames):
+        _require_rgb(frame, index, shape)
+        writer.add(frame)
+        progress(writer.compressed, max(expected, writer.added), "encoding")
+    if not writer.added:
+        raise NoFrames()
+    for compressed in writer.finish():
+        progress(compressed, writer.added, "encoding")
+
+
+def _size_of_file(width: int, height: int, settings: EncodeSettings) -> tuple[int, int]:
+    factor = 2 if settings.line_art_2x else 1
+    size = (width * factor, height * factor)
+    for side, pixels in zip(("width", "height"), size):
+        require_range(f"The {side} of the video", pixels, *SIDE_RANGE)
+    if settings.pixel_format == "yuv420p" and (size[0] % 2 or size[1] % 2):
+        raise OddSize(*size, settings.pixel_format, max(2, width // 2 * 2), max(2, height // 2 * 2))
+    return size
+
+
+def _require_rgb(frame: np.ndarray, index: int, shape: tuple[int, int, int]) -> None:
+    import numpy as np
+
+    wanted = f"a uint8 array of shape {shape}"
+    if not isinstance(frame, np.ndarray):
+        raise WrongFrame(index, f"of type {type(frame).__name__}", wanted)
+    if frame.dtype != np.uint8 or frame.shape != shape:
+        raise WrongFrame(index, f"a {frame.dtype} array of shape {frame.shape}", wanted)

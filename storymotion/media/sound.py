@@ -1,0 +1,115 @@
+"""A sound, and the AAC track made of it in step with the video."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from .settings import require_range
+
+if TYPE_CHECKING:
+    import av
+    import numpy as np
+
+# What a sound of a rate that AAC does not know is resampled to.
+FALLBACK_RATE = 48_000
+# Samples in an AAC frame (ISO/IEC 14496-3, AAC-LC).
+AAC_FRAME = 1024
+LAYOUTS = {1: "mono", 2: "stereo"}
+
+
+@dataclass(frozen=True, eq=False)
+class Sound:
+    """``waveform``: float32 ``[channels, samples]`` in -1..1, one or two channels; ``sample_rate`` in Hz.
+
+    Values beyond -1..1 are clipped when the sound is encoded. NaN and infinities become silence: they
+    are broken samples, and clipping an infinity would turn it into a loud click.
+
+    Raises ``ValueOutOfRange`` for another number of dimensions or channels, or a rate outside
+    1000..384000 Hz.
+    """
+
+    waveform: np.ndarray
+    sample_rate: int
+
+    def __post_init__(self) -> None:
+        require_range("The number of dimensions of the waveform", self.waveform.ndim, 2, 2)
+        require_range("The number of sound channels", self.waveform.shape[0], min(LAYOUTS), max(LAYOUTS))
+        require_range("The sample rate of the sound", self.sample_rate, 1_000, 384_000)
+
+    @property
+    def layout(self) -> str:
+        """FFmpeg's name for the channels: mono or stereo."""
+        return LAYOUTS[self.waveform.shape[0]]
+
+    def samples(self, start: int, stop: int) -> np.ndarray:
+        """Samples ``start <= i < stop``, clean and padded with silence: float32 ``[channels, stop - start]``."""
+        import numpy as np
+
+        held = np.nan_to_num(self.waveform[:, start:stop], nan=0.0, posinf=0.0, neginf=0.0).clip(-1.0, 1.0)
+        samples = np.zeros((len(held), stop - start), dtype=np.float32)
+        samples[:, : held.shape[1]] = held
+        return samples
+
+
+def at_rate_for_aac(sound: Sound) -> Sound:
+    """The same sound if AAC knows its rate, else resampled to ``FALLBACK_RATE`` (libswresample)."""
+    import av
+    import numpy as np
+
+    if sound.sample_rate in (av.Codec("aac", "w").audio_rates or ()):
+        return sound
+    resampler = av.AudioResampler(format="fltp", layout=sound.layout, rate=FALLBACK_RATE)
+    parts = [
+        part.to_ndarray()
+        for frame in (_audio_frame(sound, 0, sound.waveform.shape[1]), None)
+        for part in resampler.resample(frame)
+    ]
+    silence = np.zeros((sound.waveform.shape[0], 0), dtype=np.float32)
+    return Sound(np.concatenate([silence, *parts], axis=1), FALLBACK_RATE)
+
+
+class AacTrack:
+    """Encodes a sound piece by piece, so that the muxer can interleave it with the video.
+
+    The encoder puts one frame of priming before the first sample. The MP4 muxer writes that into an
+    edit list, and players skip it: sound starts with the first picture.
+    """
+
+    def __init__(self, container: av.container.OutputContainer, sound: Sound, kbps: int) -> None:
+        self.sound = at_rate_for_aac(sound)
+        self.stream = container.add_stream("aac", rate=self.sound.sample_rate)
+        self.stream.codec_context.layout = self.sound.layout
+        self.stream.codec_context.bit_rate = kbps * 1000
+        self.position = 0
+
+    def encode_until(self, seconds: Fraction) -> Iterator[av.Packet]:
+        """Packets for the whole AAC frames before ``seconds``."""
+        end = round(seconds * self.sound.sample_rate)
+        while self.position + AAC_FRAME <= end:
+            yield from self._encode_next(AAC_FRAME)
+
+    def finish(self, seconds: Fraction) -> Iterator[av.Packet]:
+        """The remaining packets of a track that lasts ``seconds``, rounded to a sample."""
+        yield from self.encode_until(seconds)
+        rest = round(seconds * self.sound.sample_rate) - self.position
+        if rest:
+            yield from self._encode_next(rest)
+        yield from self.stream.encode(None)
+
+    def _encode_next(self, count: int) -> list[av.Packet]:
+        frame = _audio_frame(self.sound, self.position, self.position + count)
+        self.position += count
+        return self.stream.encode(frame)
+
+
+def _audio_frame(sound: Sound, start: int, stop: int) -> av.AudioFrame:
+    import av
+
+    frame = av.AudioFrame.from_ndarray(sound.samples(start, stop), format="fltp", layout=sound.layout)
+    frame.sample_rate = sound.sample_rate
+    frame.time_base = Fraction(1, sound.sample_rate)
+    frame.pts = start
+    return frame

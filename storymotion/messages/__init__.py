@@ -1,0 +1,26 @@
+"""Sentences as data: ``en.json`` and ``ko.json`` beside this file, looked up by code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+
+
+@lru_cache(maxsize=None)
+def catalogue(language: str) -> dict[str, dict[str, str]]:
+    """All sentences of ``language`` ("en" or "ko"): ``{section: {code: template}}``."""
+    return json.loads((FOLDER / f"{language}.json").read_text(encoding="utf-8"))
+
+
+def korean(section: str, code: str, values: Mapping[str, object]) -> str:
+    """The Korean sentence for ``code`` with ``values`` filled in. KeyError if there is none."""
+    return catalogue("ko")[section][code].format(**values)
+
+
+def english(section: str, code: str, values: Mapping[str, object]) -> str:
+    """The English sentence for ``code`` with ``values`` filled in. KeyError if there is none."""
+    return catalogue("en")[section][code].format(**values)

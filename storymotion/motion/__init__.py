@@ -1,0 +1,1 @@
+"""Safe Motion: a line of dialogue becomes motion that keeps the eyes open and the face whole."""
