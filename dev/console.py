@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import time
 from types import TracebackType
@@ -15,7 +16,7 @@ def make_printing_safe() -> None:
     """Let no character stop a print: what the console cannot show (Hangul on CP949 or ASCII) becomes an escape."""
     for stream in (sys.stdout, sys.stderr):
         # A test runner may have put something else there, which takes any text.
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 

@@ -54,7 +54,7 @@ class Environment:
         """Record that the environment is complete."""
         written = self.folder / f"{STAMP}.new"
         written.write_text(json.dumps(self._stamp(), indent=1), encoding="utf-8")
-        os.replace(written, self.folder / STAMP)
+        written.replace(self.folder / STAMP)
 
     def _stamp(self) -> dict[str, str]:
         texts = "\0".join(self.requirements).encode()
@@ -171,7 +171,8 @@ def run_pip(what: str, command: list[str | Path]) -> None:
 
         failed = run_logged(command, SETUP_LOG, watch, local_environment()) != 0
     if failed:
-        raise DevError(f"pip stopped with: {reasons[-1] if reasons else 'no reason given'} (all of it is in {SETUP_LOG})")
+        reason = reasons[-1] if reasons else "no reason given"
+        raise DevError(f"pip stopped with: {reason} (its output is in {SETUP_LOG}).")
 
 
 def _create(folder: Path) -> None:
@@ -196,7 +197,7 @@ def _runs_pip(python: Path) -> bool:
 
 def _remove_half_installed(folder: Path) -> None:
     """Remove what an interrupted pip takes for an installed package, and what it put aside or downloaded."""
-    for packages in folder.glob("[lL]ib/**/site-packages"):
+    for packages in (*folder.glob("lib/python*/site-packages"), *folder.glob("Lib/site-packages")):
         half_done = [info for info in packages.glob("*.dist-info") if not (info / "RECORD").is_file()]
         for leftover in (*half_done, *packages.glob("~*")):
             shutil.rmtree(leftover, ignore_errors=True)

@@ -21,6 +21,7 @@ def exit_on_terminate() -> None:
     """Make SIGTERM end this process like Ctrl-C does, so that `finally` and `with` stop what it started."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not stop the stopping
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
@@ -50,12 +51,16 @@ def run_child(command: Sequence[str | Path], environ: Mapping[str, str]) -> int:
     try:
         return process.wait()
     except KeyboardInterrupt:
-        if not _ends_within(process, SECONDS_UNTIL_TOLD):
-            process.send_signal(signal.SIGTERM if os.name == "nt" else signal.SIGINT)
-            if not _ends_within(process, SECONDS_UNTIL_KILLED):
-                process.kill()
-        process.wait()
+        _let_end(process)
         raise
+
+
+def _let_end(process: subprocess.Popen) -> None:
+    if not _ends_within(process, SECONDS_UNTIL_TOLD):
+        process.send_signal(signal.SIGTERM if os.name == "nt" else signal.SIGINT)
+        if not _ends_within(process, SECONDS_UNTIL_KILLED):
+            process.kill()
+            process.wait()
 
 
 def _ends_within(process: subprocess.Popen, seconds: float) -> bool:
@@ -72,7 +77,7 @@ def run_logged(
     on_line: Callable[[str], None],
     environ: Mapping[str, str] = os.environ,
 ) -> int:
-    """Run ``command`` with its output going to the end of ``log``, each line also to ``on_line``; returns its exit code."""
+    """Run ``command`` with its output added to ``log``, each line also given to ``on_line``; returns its exit code."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with (
         log.open("a", encoding="utf-8") as file,
@@ -92,6 +97,7 @@ def run_logged(
                 file.write(line)
                 on_line(line.strip())
         except BaseException:
-            process.terminate()
+            process.stdout.close()  # or it waits for somebody to read
+            _let_end(process)
             raise
     return process.returncode

@@ -20,7 +20,7 @@ HEADS, VIDEO_HEAD_DIM, AUDIO_HEAD_DIM = 2, 16, 8
 VIDEO_DIM, AUDIO_DIM = HEADS * VIDEO_HEAD_DIM, HEADS * AUDIO_HEAD_DIM
 
 GEMMA_HIDDEN, GEMMA_LAYERS = 32, 2
-# The feature extractor sees the hidden states of every layer and of the embedding (gemma/encoders/encoder_configurator.py).
+# The feature extractor sees the hidden states of the embedding and of every layer (encoder_configurator.py).
 TEXT_FEATURES = GEMMA_HIDDEN * (GEMMA_LAYERS + 1)
 
 
@@ -187,7 +187,7 @@ def vocoder_config(flavor: str) -> Config:
         | {
             "upsample_rates": [6, 5, 2, 2, 2],
             "upsample_kernel_sizes": [12, 11, 4, 4, 4],
-            "n_fft": 192,  # 512 in the real model: its Fourier bases alone would weigh 1 MB
+            "n_fft": 192,  # the least that gives each of the 64 mel bins a frequency; 512 would weigh 1 MB
             "hop_length": 80,
             "num_mels": 64,
             "input_sampling_rate": 16000,

@@ -30,7 +30,7 @@ _STAMP = "tiny_model"  # header entry that says what a file was made from
 
 @dataclass(frozen=True)
 class TinyModels:
-    """Where the files of one set lie. The sets of both flavours and all layer counts share all but the checkpoint."""
+    """Where the files of one set lie. Sets of both flavours and any layer count share all but the checkpoint."""
 
     checkpoint: Path
     spatial_upscaler: Path
@@ -40,15 +40,11 @@ class TinyModels:
     gemma_root: Path
 
     def files(self) -> list[Path]:
-        """Every file of the set, those in the Gemma folder included; none is looked for elsewhere."""
-        return sorted(
-            file for path in astuple(self) for file in (path.iterdir() if path == self.gemma_root else [path])
-        )
+        """Every file of the set, those in the Gemma folder included."""
+        return [*astuple(self)[:-1], *sorted(self.gemma_root.iterdir())]
 
 
-def make_model_set(
-    models_dir: Path, flavor: str = "2.3", layers: int = DEFAULT_LAYERS, seed: int = 0
-) -> TinyModels:
+def make_model_set(models_dir: Path, flavor: str = "2.3", layers: int = DEFAULT_LAYERS, seed: int = 0) -> TinyModels:
     """Write what is missing of the set into ``models_dir`` (ComfyUI's `models` folder) and return its paths.
 
     ``flavor`` is "2.3" or "2.0"; ``layers`` the transformer blocks, 2 to 48 (the SDK's default guidance skips block
@@ -132,10 +128,10 @@ def _write_gemma(root: Path, seed: int) -> None:
 
 
 def _save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str], stamp: str) -> None:
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     with _whole_file(path) as part:
-        save_file(dict(tensors), part, metadata={"format": "pt", **metadata, _STAMP: stamp})
+        part.write_bytes(save(dict(tensors), metadata={"format": "pt", **metadata, _STAMP: stamp}))
 
 
 @contextlib.contextmanager
@@ -146,7 +142,7 @@ def _whole_file(path: Path) -> Iterator[Path]:
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         yield part
-        os.replace(part, path)
+        part.replace(path)
     finally:
         part.unlink(missing_ok=True)
 
@@ -165,8 +161,8 @@ def _stamp_of(path: Path) -> str | None:
         with path.open("rb") as file:
             # https://github.com/huggingface/safetensors#format: length of the header, then the header as JSON.
             (length,) = struct.unpack("<Q", file.read(8))
-            return json.loads(file.read(min(length, 1 << 20)))["__metadata__"].get(_STAMP)
-    except (OSError, struct.error, ValueError, KeyError):
+            return json.loads(file.read(min(length, 1 << 20)))["__metadata__"][_STAMP]
+    except (OSError, struct.error, ValueError, KeyError, TypeError):
         return None
 
 

@@ -76,15 +76,16 @@ def encode_mp4(
     also if ``frames`` is empty, ``WrongFrame`` and ``EncodeFailed``.
     """
     started = time.monotonic()
-    require_range("The frame rate", frame_rate, *FRAME_RATE_RANGE)
+    require_range("The frame rate", float(frame_rate), *FRAME_RATE_RANGE)
     exact_rate = Fraction(frame_rate).limit_denominator(LARGEST_DENOMINATOR)
     size = _size_of_file(width, height, settings)
     if frame_count < 1:
         raise NoFrames()
-    path = Path(target) if isinstance(target, (str, os.PathLike)) else None
+    place = Path(target) if isinstance(target, (str, os.PathLike)) else target
+    path = place if isinstance(place, Path) else None
     name = path.name if path else "in memory"
     progress(0, frame_count, "encoding")
-    with whole_or_nothing(path or target, name) as unfinished:
+    with whole_or_nothing(place, name) as unfinished:
         writer = Mp4Writer(unfinished, name, *size, exact_rate, sound, settings, metadata or {})
         try:
             _feed(writer, frames, frame_count, (height, width, 3), progress)

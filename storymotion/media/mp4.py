@@ -17,6 +17,7 @@ from .sound import AacTrack, Sound
 if TYPE_CHECKING:
     import av
     import numpy as np
+    from av.container import OutputContainer
 
 # Code points of ITU-T H.273: BT.709 is 1 as colour primaries, as transfer curve and as matrix.
 BT709 = 1
@@ -47,6 +48,7 @@ class Mp4Writer:
         metadata: Mapping[str, str],
     ) -> None:
         import av
+        from av.video.reformatter import VideoReformatter
 
         self.name = name
         self.frame_rate = frame_rate
@@ -54,7 +56,8 @@ class Mp4Writer:
         self.compressed = 0
         with refusals(self.name):
             self._container = av.open(
-                str(path),
+                # Absolute, because FFmpeg takes what precedes a colon in a relative path for a protocol.
+                str(path.absolute()),
                 mode="w",
                 format="mp4",
                 container_options={
@@ -65,7 +68,7 @@ class Mp4Writer:
             )
             self._container.metadata.update(metadata)
             self._video = _add_video_stream(self._container, width, height, frame_rate, settings)
-            self._reformatter = av.video.reformatter.VideoReformatter()
+            self._reformatter = VideoReformatter()
             self._sound = None if sound is None else AacTrack(self._container, sound, settings.audio_kbps)
             # Opens the file and both encoders now: what they refuse comes up before the first frame.
             self._container.start_encoding()
@@ -123,7 +126,7 @@ class Mp4Writer:
 
 
 def _add_video_stream(
-    container: av.container.OutputContainer, width: int, height: int, frame_rate: Fraction, settings: EncodeSettings
+    container: OutputContainer, width: int, height: int, frame_rate: Fraction, settings: EncodeSettings
 ) -> av.VideoStream:
     options = {"preset": settings.speed, "crf": str(settings.crf)}
     if settings.tune != "none":

@@ -51,11 +51,11 @@ def whole_or_nothing(target: Path | BinaryIO, name: str) -> Iterator[Path]:
 @contextmanager
 def refusals(name: str) -> Iterator[None]:
     """Turn what FFmpeg, PyAV and the disk raise inside the block into ``EncodeFailed`` with ``name``."""
-    import av
+    from av.error import FFmpegError
 
     try:
         yield
-    except (av.FFmpegError, OSError, ValueError) as error:
+    except (FFmpegError, OSError, ValueError) as error:
         raise EncodeFailed(name, reason_of(error)) from error
 
 

@@ -13,6 +13,7 @@ from .output import reason_of
 
 if TYPE_CHECKING:
     import av
+    from av.container import InputContainer
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,12 @@ def probe(path: str | os.PathLike[str]) -> VideoFacts:
     Raises ``UnreadableVideo`` if the file is not there, is not a video or breaks off.
     """
     import av
+    from av.error import FFmpegError
 
     name = Path(path).name
     try:
-        with av.open(os.fspath(path), metadata_errors="replace") as container:
+        # Absolute, because FFmpeg takes what precedes a colon in a relative path for a protocol.
+        with av.open(str(Path(path).absolute()), metadata_errors="replace") as container:
             if not container.streams.video:
                 raise UnreadableVideo(name, "it holds no video")
             stream = container.streams.video[0]
@@ -83,7 +86,7 @@ def probe(path: str | os.PathLike[str]) -> VideoFacts:
                 sound=_sound(container),
                 seconds=Fraction(container.duration or 0, av.time_base),
             )
-    except (av.FFmpegError, OSError, ValueError) as error:
+    except (FFmpegError, OSError, ValueError) as error:
         raise UnreadableVideo(name, reason_of(error)) from error
 
 
@@ -92,7 +95,7 @@ def _colour(context: av.VideoCodecContext) -> ColourTags:
     return ColourTags(context.color_primaries, context.color_trc, context.colorspace, full_range)
 
 
-def _sound(container: av.container.InputContainer) -> SoundFacts | None:
+def _sound(container: InputContainer) -> SoundFacts | None:
     if not container.streams.audio:
         return None
     stream = container.streams.audio[0]

@@ -44,9 +44,6 @@ class EncodeSettings:
         _require_choice("pixel_format", self.pixel_format, PIXEL_FORMATS)
 
 
-DEFAULT_SETTINGS = EncodeSettings()
-
-
 def require_range(name: str, value: float, lowest: float, highest: float) -> None:
     """Raise ``ValueOutOfRange`` unless ``lowest <= value <= highest``; NaN is outside every range."""
     if not lowest <= value <= highest:
@@ -56,3 +53,6 @@ def require_range(name: str, value: float, lowest: float, highest: float) -> Non
 def _require_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
         raise UnknownChoice(name, value, ", ".join(choices))
+
+
+DEFAULT_SETTINGS = EncodeSettings()

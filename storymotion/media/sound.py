@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from .settings import require_range
 if TYPE_CHECKING:
     import av
     import numpy as np
+    from av.container import OutputContainer
 
 # What a sound of a rate that AAC does not know is resampled to.
 FALLBACK_RATE = 48_000
@@ -78,26 +78,28 @@ class AacTrack:
     edit list, and players skip it: sound starts with the first picture.
     """
 
-    def __init__(self, container: av.container.OutputContainer, sound: Sound, kbps: int) -> None:
+    def __init__(self, container: OutputContainer, sound: Sound, kbps: int) -> None:
         self.sound = at_rate_for_aac(sound)
         self.stream = container.add_stream("aac", rate=self.sound.sample_rate)
         self.stream.codec_context.layout = self.sound.layout
         self.stream.codec_context.bit_rate = kbps * 1000
         self.position = 0
 
-    def encode_until(self, seconds: Fraction) -> Iterator[av.Packet]:
+    def encode_until(self, seconds: Fraction) -> list[av.Packet]:
         """Packets for the whole AAC frames before ``seconds``."""
         end = round(seconds * self.sound.sample_rate)
+        packets: list[av.Packet] = []
         while self.position + AAC_FRAME <= end:
-            yield from self._encode_next(AAC_FRAME)
+            packets += self._encode_next(AAC_FRAME)
+        return packets
 
-    def finish(self, seconds: Fraction) -> Iterator[av.Packet]:
+    def finish(self, seconds: Fraction) -> list[av.Packet]:
         """The remaining packets of a track that lasts ``seconds``, rounded to a sample."""
-        yield from self.encode_until(seconds)
+        packets = self.encode_until(seconds)
         rest = round(seconds * self.sound.sample_rate) - self.position
         if rest:
-            yield from self._encode_next(rest)
-        yield from self.stream.encode(None)
+            packets += self._encode_next(rest)
+        return packets + self.stream.encode(None)
 
     def _encode_next(self, count: int) -> list[av.Packet]:
         frame = _audio_frame(self.sound, self.position, self.position + count)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
 
 
-@lru_cache(maxsize=None)
+@cache
 def catalogue(language: str) -> dict[str, dict[str, str]]:
     """All sentences of ``language`` ("en" or "ko"): ``{section: {code: template}}``."""
     return json.loads((FOLDER / f"{language}.json").read_text(encoding="utf-8"))

@@ -1,0 +1,30 @@
+"""ComfyUI's face of StoryMotion: widgets in, a library call, outputs out."""
+
+from __future__ import annotations
+
+from comfy_api.latest import ComfyExtension, io
+
+from .encode import StoryMotionAnimationEncode
+from .models import StoryMotionLTX2Lora, StoryMotionLTX2Model
+from .motion import SafeMotionMapper
+from .plan import StoryMotionImageGuide, StoryMotionShotPlan
+from .shots import StoryMotionDistilled, StoryMotionTwoStage
+
+NODES: list[type[io.ComfyNode]] = [
+    StoryMotionLTX2Model,
+    StoryMotionLTX2Lora,
+    StoryMotionImageGuide,
+    StoryMotionShotPlan,
+    StoryMotionDistilled,
+    StoryMotionTwoStage,
+    SafeMotionMapper,
+    StoryMotionAnimationEncode,
+]
+
+
+class StoryMotionExtension(ComfyExtension):
+    """What ComfyUI asks for the list of nodes."""
+
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        """Every node of the pack, whether or not the SDK is installed."""
+        return NODES

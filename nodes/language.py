@@ -1,0 +1,47 @@
+"""Which language the user reads, and errors in it."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..storymotion.errors import StoryMotionError
+
+Execute = TypeVar("Execute", bound=Callable[..., Any])
+
+
+def user_language() -> str:
+    """"ko" when the editor is set to Korean (or STORYMOTION_LANG=ko), else "en".
+
+    ComfyUI translates names and tooltips itself, but not what a node says while it runs.
+    """
+    chosen = os.environ.get("STORYMOTION_LANG") or _editor_locale()
+    return "ko" if chosen.lower().startswith("ko") else "en"
+
+
+def _editor_locale() -> str:
+    import folder_paths
+
+    settings = Path(folder_paths.get_user_directory()) / "default" / "comfy.settings.json"
+    try:
+        return str(json.loads(settings.read_text(encoding="utf-8")).get("Comfy.Locale", "en"))
+    except (OSError, ValueError, AttributeError):
+        return "en"
+
+
+def says_errors_in_users_language(execute: Execute) -> Execute:
+    """Decorator of ``execute``: errors of the library come out in the user's language."""
+
+    @functools.wraps(execute)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return execute(*args, **kwargs)
+        except StoryMotionError as error:
+            error.language = user_language()
+            raise
+
+    return wrapper  # type: ignore[return-value]

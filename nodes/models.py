@@ -1,0 +1,168 @@
+"""Nodes that choose model files. They read headers, never weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from comfy_api.latest import io
+
+from ..storymotion.errors import StoryMotionError
+from ..storymotion.ltx.checkpoint import inspect_checkpoint
+from ..storymotion.ltx.lora import match_lora
+from ..storymotion.ltx.models import KEEPS, PRECISIONS, Lora, ModelSet
+from ..storymotion.report import speak
+from .folders import CHECKPOINTS, LORAS, NONE, TEXT_ENCODERS, UPSCALERS, choices, fingerprint, path_of
+from .language import says_errors_in_users_language, user_language
+from .types import LTX2Model
+
+
+def complaint(folder: str, name: str | None, *more: tuple[str, str | None]) -> bool | str:
+    """For ``validate_inputs``: True, or our sentence about the first choice that is not there.
+
+    Servers that check combos would otherwise say "value not in list", which helps nobody who has
+    no models yet. A linked input comes as None and is checked when the node runs.
+    """
+    for each_folder, each_name in ((folder, name), *more):
+        if each_name is None or (each_folder == UPSCALERS and each_name == NONE):
+            continue
+        try:
+            path_of(each_folder, each_name)
+        except StoryMotionError as error:
+            return error.speak(user_language())
+    return True
+
+
+class StoryMotionLTX2Model(io.ComfyNode):
+    """The files a shot is rendered with."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="StoryMotionLTX2Model",
+            display_name="LTX-2 Model",
+            category="StoryMotion/LTX-2",
+            description="Chooses the LTX-2 checkpoint, the Gemma 3 text encoder and the upscaler for a shot.",
+            inputs=[
+                io.Combo.Input(
+                    "checkpoint",
+                    options=choices(CHECKPOINTS),
+                    tooltip="Lightricks' LTX-2 file with everything in it (models/checkpoints). "
+                    "The distilled file for Distilled, the dev file for Two Stage.",
+                ),
+                io.Combo.Input(
+                    "text_encoder",
+                    options=choices(TEXT_ENCODERS),
+                    tooltip="The Gemma 3 folder (a sub-folder of models/text_encoders, not a single file).",
+                ),
+                io.Combo.Input(
+                    "spatial_upscaler",
+                    options=[*choices(UPSCALERS), NONE],
+                    tooltip="Doubles the size between stage 1 and stage 2 (models/latent_upscale_models). "
+                    "Pipelines with two stages need it.",
+                ),
+                io.Combo.Input(
+                    "precision",
+                    options=list(PRECISIONS),
+                    default="auto",
+                    optional=True,
+                    tooltip="bf16 is the checkpoint as it is; fp8 halves the memory of the transformer's weights "
+                    "and costs a little quality; auto is bf16.",
+                ),
+                io.Combo.Input(
+                    "keep",
+                    options=list(KEEPS),
+                    default="auto",
+                    optional=True,
+                    tooltip="Where models stay between runs. This version reads them from disk for every shot.",
+                ),
+            ],
+            outputs=[LTX2Model.Output(display_name="model", tooltip="For the LTX-2 nodes that make shots.")],
+        )
+
+    @classmethod
+    def validate_inputs(
+        cls, checkpoint: str | None = None, text_encoder: str | None = None, spatial_upscaler: str | None = None
+    ) -> bool | str:
+        return complaint(CHECKPOINTS, checkpoint, (TEXT_ENCODERS, text_encoder), (UPSCALERS, spatial_upscaler))
+
+    @classmethod
+    def fingerprint_inputs(cls, **inputs: Any) -> Any:
+        folders = ((CHECKPOINTS, "checkpoint"), (TEXT_ENCODERS, "text_encoder"), (UPSCALERS, "spatial_upscaler"))
+        return fingerprint_choices(*((folder, inputs.get(name)) for folder, name in folders))
+
+    @classmethod
+    @says_errors_in_users_language
+    def execute(
+        cls, checkpoint: str, text_encoder: str, spatial_upscaler: str, precision: str = "auto", keep: str = "auto"
+    ) -> io.NodeOutput:
+        models = ModelSet(
+            checkpoint=path_of(CHECKPOINTS, checkpoint),
+            text_encoder=path_of(TEXT_ENCODERS, text_encoder),
+            spatial_upscaler=None if spatial_upscaler == NONE else path_of(UPSCALERS, spatial_upscaler),
+            precision=precision,
+            keep=keep,
+        )
+        return io.NodeOutput(models)
+
+
+def fingerprint_choices(*chosen: tuple[str, Any]) -> Any:
+    """Fingerprint of the files behind combos; a name that is not there (or is linked) stands for itself."""
+    facts: list[Any] = []
+    for folder, name in chosen:
+        try:
+            facts.append(fingerprint(path_of(folder, name)) if isinstance(name, str) else None)
+        except StoryMotionError:
+            facts.append(name)
+    return tuple(facts)
+
+
+class StoryMotionLTX2Lora(io.ComfyNode):
+    """A LoRA on the transformer, with a report of how much of it fits."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="StoryMotionLTX2Lora",
+            display_name="LTX-2 LoRA",
+            category="StoryMotion/LTX-2",
+            description="Adds a LoRA to the model and reports how many of its keys fit. One that does not fit is "
+            "an error: the SDK itself would render as if it were not there.",
+            inputs=[
+                LTX2Model.Input("model", tooltip="From LTX-2 Model or another LTX-2 LoRA."),
+                io.Combo.Input("lora", options=choices(LORAS), tooltip="A LoRA file for this LTX-2 version."),
+                io.Float.Input(
+                    "strength",
+                    default=1.0,
+                    min=-4.0,
+                    max=4.0,
+                    step=0.05,
+                    tooltip="1 = as trained, 0 = off, below 0 = the opposite.",
+                ),
+                io.Combo.Input(
+                    "stages",
+                    options=["both"],
+                    default="both",
+                    optional=True,
+                    tooltip="Which stages it works in. This version: both.",
+                ),
+            ],
+            outputs=[
+                LTX2Model.Output(display_name="model", tooltip="The model with the LoRA."),
+                io.String.Output(display_name="report", tooltip="What of the LoRA fits the checkpoint."),
+            ],
+        )
+
+    @classmethod
+    def validate_inputs(cls, lora: str | None = None) -> bool | str:
+        return complaint(LORAS, lora)
+
+    @classmethod
+    def fingerprint_inputs(cls, **inputs: Any) -> Any:
+        return fingerprint_choices((LORAS, inputs.get("lora")))
+
+    @classmethod
+    @says_errors_in_users_language
+    def execute(cls, model: ModelSet, lora: str, strength: float, stages: str = "both") -> io.NodeOutput:
+        added = Lora(path_of(LORAS, lora), strength)
+        match = match_lora(added, inspect_checkpoint(model.checkpoint))
+        return io.NodeOutput(model.with_lora(added), speak(match.lines(), user_language()))

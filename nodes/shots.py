@@ -1,0 +1,236 @@
+"""Nodes that make shots with LTX-2, one for each of the SDK's pipelines."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from comfy_api.latest import io
+
+from ..storymotion.ltx.models import Lora, ModelSet
+from ..storymotion.ltx.preflight import LARGEST_SEED, LONGEST_TAIL, STEPS_RANGE, check
+from ..storymotion.ltx.render import render_shot
+from ..storymotion.ltx.shots import DistilledShot, Guide, Shot, TwoStageShot
+from ..storymotion.media.sound import Sound
+from ..storymotion.report import line, speak
+from ..storymotion.shot import FPS_RANGE, FRAME_GRID, GRID, LARGEST_SIDE, exact_frame_rate
+from .folders import LORAS, choices, path_of
+from .host import make_room, node_progress
+from .language import says_errors_in_users_language, user_language
+from .models import complaint, fingerprint_choices
+from .types import LTX2Guides, LTX2Model
+from .video import ShotVideo
+
+
+def shot_inputs() -> list[io.Input]:
+    """What every pipeline asks for. The grid of the size is checked by us, with the next sizes in the error."""
+    return [
+        LTX2Model.Input("model", tooltip="From LTX-2 Model or LTX-2 LoRA."),
+        io.String.Input(
+            "prompt",
+            multiline=True,
+            default="",
+            tooltip="What is seen and what moves, as one paragraph. Speech in quotes. "
+            "The Safe Motion Mapper writes it from a line of dialogue.",
+        ),
+        io.Int.Input(
+            "width",
+            default=1280,
+            min=GRID["one"],
+            max=LARGEST_SIDE,
+            tooltip="Pixels, a multiple of 64 (one stage: 32). From Shot Plan.",
+        ),
+        io.Int.Input(
+            "height",
+            default=704,
+            min=GRID["one"],
+            max=LARGEST_SIDE,
+            tooltip="Pixels, a multiple of 64 (one stage: 32). From Shot Plan.",
+        ),
+        io.Int.Input("frames", default=193, min=1, max=10_000, tooltip="8k+1 frames, 193 = 8 s at 24. From Shot Plan."),
+        io.Float.Input(
+            "fps",
+            default=24.0,
+            min=FPS_RANGE[0],
+            max=FPS_RANGE[1],
+            step=0.001,
+            tooltip="Frames per second; it changes how fast things move. From Shot Plan.",
+        ),
+        io.Int.Input(
+            "seed",
+            default=0,
+            min=0,
+            max=LARGEST_SEED,
+            control_after_generate=True,
+            tooltip="The same seed and inputs give the same shot on the same machine.",
+        ),
+    ]
+
+
+def options_of_every_shot() -> list[io.Input]:
+    """Optional inputs that every pipeline has."""
+    return [
+        LTX2Guides.Input("guides", optional=True, tooltip="Pictures for certain frames, from Image Guide."),
+        io.Boolean.Input(
+            "enhance_prompt",
+            default=False,
+            optional=True,
+            tooltip="Let Gemma rewrite the prompt first, as the SDK does. The line's words may change.",
+        ),
+        io.Int.Input(
+            "tail_trim",
+            default=0,
+            min=0,
+            max=LONGEST_TAIL,
+            step=FRAME_GRID,
+            optional=True,
+            tooltip="Render this many frames more and cut them off at the end, where LTX-2 sometimes flashes.",
+        ),
+    ]
+
+
+def shot_outputs() -> list[io.Output]:
+    """The shot and what was done to make it."""
+    return [
+        io.Video.Output(display_name="video", tooltip="The shot with sound; frames are not compressed yet."),
+        io.String.Output(display_name="report", tooltip="What was used, changed and ignored."),
+    ]
+
+
+def make_shot(model: ModelSet, shot: Shot) -> io.NodeOutput:
+    """Render a shot and hand it on as VIDEO, with its report."""
+    # Before ComfyUI's own models are unloaded: a shot that cannot be rendered costs nobody anything.
+    check(model, shot)
+    started = time.monotonic()
+    rendered = render_shot(model, shot, device=make_room(), progress=node_progress())
+    size = {"frames": shot.frames, "width": shot.width, "height": shot.height, "fps": shot.fps}
+    report = [line("shot", **size, seconds=time.monotonic() - started), *rendered.notes]
+    sound = Sound(rendered.waveform.numpy(), rendered.sample_rate)
+    video = ShotVideo(rendered.frames, exact_frame_rate(shot.fps), sound)
+    return io.NodeOutput(video, speak(report, user_language()))
+
+
+class StoryMotionDistilled(io.ComfyNode):
+    """The SDK's DistilledPipeline."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="StoryMotionDistilled",
+            display_name="LTX-2 Distilled",
+            category="StoryMotion/LTX-2",
+            description="The fastest way to a shot: 8 steps at half size, 3 at full size, with the distilled "
+            "checkpoint. No guidance and no negative prompt.",
+            inputs=[*shot_inputs(), *options_of_every_shot()],
+            outputs=shot_outputs(),
+        )
+
+    @classmethod
+    @says_errors_in_users_language
+    def execute(
+        cls,
+        model: ModelSet,
+        prompt: str,
+        width: int,
+        height: int,
+        frames: int,
+        fps: float,
+        seed: int,
+        guides: tuple[Guide, ...] = (),
+        enhance_prompt: bool = False,
+        tail_trim: int = 0,
+    ) -> io.NodeOutput:
+        shot = DistilledShot(prompt, width, height, frames, fps, seed, guides, enhance_prompt, tail_trim)
+        return make_shot(model, shot)
+
+
+class StoryMotionTwoStage(io.ComfyNode):
+    """The SDK's TI2VidTwoStagesPipeline."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="StoryMotionTwoStage",
+            display_name="LTX-2 Two Stage",
+            category="StoryMotion/LTX-2",
+            description="Best quality of expression and motion: guided steps at half size with the dev checkpoint, "
+            "then 3 steps at full size with the distilled LoRA.",
+            inputs=[
+                *shot_inputs(),
+                io.Combo.Input(
+                    "distilled_lora",
+                    options=choices(LORAS),
+                    tooltip="Lightricks' distilled LoRA for this checkpoint; stage 2 needs it.",
+                ),
+                io.Float.Input(
+                    "distilled_lora_strength",
+                    default=0.6,
+                    min=-4.0,
+                    max=4.0,
+                    step=0.05,
+                    optional=True,
+                    tooltip="How much of the distilled LoRA stage 2 gets.",
+                ),
+                io.String.Input(
+                    "negative_prompt",
+                    multiline=True,
+                    default="",
+                    optional=True,
+                    tooltip="What to keep away from. Words such as cartoonish would take the drawing away.",
+                ),
+                io.Int.Input(
+                    "steps",
+                    default=0,
+                    min=0,
+                    max=STEPS_RANGE[1],
+                    optional=True,
+                    tooltip="Steps of stage 1. 0 = what the checkpoint asks for: 40 for LTX-2.0, 30 for 2.3.",
+                ),
+                *options_of_every_shot(),
+            ],
+            outputs=shot_outputs(),
+        )
+
+    @classmethod
+    def validate_inputs(cls, distilled_lora: str | None = None) -> bool | str:
+        return complaint(LORAS, distilled_lora)
+
+    @classmethod
+    def fingerprint_inputs(cls, **inputs: Any) -> Any:
+        return fingerprint_choices((LORAS, inputs.get("distilled_lora")))
+
+    @classmethod
+    @says_errors_in_users_language
+    def execute(
+        cls,
+        model: ModelSet,
+        prompt: str,
+        width: int,
+        height: int,
+        frames: int,
+        fps: float,
+        seed: int,
+        distilled_lora: str,
+        distilled_lora_strength: float = 0.6,
+        negative_prompt: str = "",
+        steps: int = 0,
+        guides: tuple[Guide, ...] = (),
+        enhance_prompt: bool = False,
+        tail_trim: int = 0,
+    ) -> io.NodeOutput:
+        lora = Lora(path_of(LORAS, distilled_lora), distilled_lora_strength)
+        shot = TwoStageShot(
+            prompt,
+            width,
+            height,
+            frames,
+            fps,
+            seed,
+            guides,
+            enhance_prompt,
+            tail_trim,
+            negative_prompt=negative_prompt,
+            steps=steps,
+            distilled_lora=lora,
+        )
+        return make_shot(model, shot)
