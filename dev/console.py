@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import shutil
 import sys
 import time
 from types import TracebackType
+
+SECONDS_BETWEEN_LINES = 10.0
 
 
 class DevError(Exception):
@@ -21,24 +24,28 @@ def make_printing_safe() -> None:
 
 
 class Line:
-    """One line that is rewritten in place on a terminal; elsewhere only its first and its last text appear."""
+    """One line that is rewritten in place on a terminal; elsewhere a new one every ten seconds, and the last."""
 
     def __init__(self) -> None:
         self._rewrites = sys.stdout.isatty()
         self._width = 0
+        self._printed = time.monotonic()
 
     def show(self, text: str) -> None:
-        """Replace the line's text, where that is possible."""
+        """Replace the line's text."""
         if self._rewrites:
-            text = text[:100]
+            text = text[: shutil.get_terminal_size().columns - 1]
             print("\r" + text.ljust(self._width), end="", flush=True)
             self._width = len(text)
+        elif time.monotonic() - self._printed >= SECONDS_BETWEEN_LINES:
+            print(text, flush=True)
+            self._printed = time.monotonic()
 
     def end(self, text: str) -> None:
         """Replace the line's text for the last time and go to the next line."""
-        self.show("")
-        print("\r" + text if self._rewrites else text, flush=True)
+        print("\r" + text.ljust(self._width) if self._rewrites else text, flush=True)
         self._width = 0
+        self._printed = time.monotonic()
 
 
 class Step:

@@ -147,31 +147,30 @@ def check_video(path: Path, plan: ShotPlan) -> None:
 
 
 class ProgressReport:
-    """One line per node: rewritten in place on a terminal, its beginning and its end elsewhere."""
+    """A line for each node that runs: what it is doing and how far it is."""
 
     def __init__(self) -> None:
         self._line = Line()
         self._node = ""
-        self._shown = ""
-        self._text = ""
+        self._percent = self._text = self._shown = ""
 
     def on_progress(self, progress: NodeProgress) -> None:
         """Show what a node reports."""
         if progress.node != self._node:
             self.end()
-            self._node, self._text = progress.node, ""
+            self._node = progress.node
         if progress.text:
             self._text = progress.text.replace("\n", " ")
-        percent = 100 * progress.done / progress.total if progress.total and not progress.text else None
-        shown = f"  {percent:3.0f} %" if percent is not None else self._shown[:7] or "       "
-        self._shown = f"{shown}  {progress.class_type}  {self._text}".rstrip()
+        elif progress.done:
+            self._percent = f"{100 * progress.done / progress.total:.0f} %"
+        self._shown = f"  {self._percent:>5}  {progress.class_type}  {self._text}".rstrip()
         self._line.show(self._shown)
 
     def end(self) -> None:
         """Leave the last state of the node on the console."""
         if self._node:
             self._line.end(self._shown)
-        self._node = self._shown = ""
+        self._node = self._percent = self._text = ""
 
 
 if __name__ == "__main__":

@@ -15,14 +15,20 @@ from .tiny_models import make_model_set
 
 
 @pytest.fixture(scope="session")
-def comfy_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyServer]:
-    """A server with this pack, the tiny model set and the shipped pictures, one for the whole run."""
+def comfy_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ComfyUI base directory with this pack and the shipped pictures."""
     data = tmp_path_factory.mktemp("comfy")
     lay_out_data(data)
     lay_out_samples(data)
-    make_model_set(data / "models")
+    return data
+
+
+@pytest.fixture(scope="session")
+def comfy_server(comfy_data: Path) -> Iterator[ComfyServer]:
+    """A server with the tiny model set in ``comfy_data``, one for the whole run."""
+    make_model_set(comfy_data / "models")
     python = Path(sys.executable)
-    with ComfyServer(python, ready_comfyui(python), data) as server:
+    with ComfyServer(python, ready_comfyui(python), comfy_data) as server:
         yield server
 
 

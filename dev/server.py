@@ -56,7 +56,7 @@ class ComfyServer:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Start and wait until the server answers; raises DevError with the end of its log when it does not."""
+        """Start and wait until the server answers and has this pack; raises DevError with what its log says."""
         lay_out_data(self.data)
         command: list[str | Path] = [self._python, self._comfyui / "main.py", "--base-directory", self.data]
         command += ["--listen", "127.0.0.1", "--port", str(self.port), "--disable-auto-launch"]
@@ -121,8 +121,9 @@ class ComfyServer:
             if time.monotonic() > deadline:
                 raise DevError(f"ComfyUI did not answer within {SECONDS_TO_START:.0f} s{self._end_of_log()}")
             time.sleep(0.1)
-        if re.search(rf"IMPORT FAILED\): \S.*[/\\]{PACK_NAME}\s", self.log_text()):
-            raise DevError(f"ComfyUI started, but could not import this pack{self._end_of_log()}")
+        failure = re.search(rf"Cannot import .*[/\\]{PACK_NAME} module for custom nodes: (.*)", self.log_text())
+        if failure:
+            raise DevError(f"ComfyUI started, but could not import this pack: {failure[1]} (all of it in {self.log}).")
 
     def _answers(self) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)

@@ -44,7 +44,7 @@ _SAMPLE = (
     "Expand the short prompt of the user into one detailed paragraph about the image, and do not invent anything else."
 )
 
-# Gemma 3's own template, without the checks for tools and roles.
+# Marks the turns as Gemma 3's own template does.
 _CHAT_TEMPLATE = (
     "{{ bos_token }}"
     "{%- if messages[0]['role'] == 'system' -%}"
@@ -65,7 +65,7 @@ _CHAT_TEMPLATE = (
 def gemma_text_files() -> dict[str, str]:
     """Name and content of the TEXT_FILES."""
     tokenizer = _tokenizer()
-    ids: dict[str, int] = {token: tokenizer.token_to_id(token) for token in _SPECIAL_TOKENS}
+    ids: dict[str, int] = tokenizer.get_vocab()
     ends = [ids["<eos>"], ids["<end_of_turn>"]]
     generation = {
         "bos_token_id": ids["<bos>"],

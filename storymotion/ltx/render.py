@@ -105,8 +105,9 @@ def _leaving(error: BaseException, meter: Meter) -> BaseException:
     reason = f"{type(error).__name__}: {error}".strip().rstrip(".")
     each: BaseException | None = error
     while each is not None:
-        each.__traceback__ = None
-        each, each.__context__, each.__cause__ = each.__cause__ or each.__context__, None, None
+        earlier = each.__cause__ or each.__context__
+        each.__traceback__ = each.__cause__ = each.__context__ = None
+        each = earlier
     return error if cancelled else RenderFailed(meter.phase, reason)
 
 

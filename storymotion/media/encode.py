@@ -123,8 +123,7 @@ def _size_of_file(width: int, height: int, settings: EncodeSettings) -> tuple[in
 def _require_rgb(frame: np.ndarray, index: int, shape: tuple[int, int, int]) -> None:
     import numpy as np
 
-    wanted = f"a uint8 array of shape {shape}"
-    if not isinstance(frame, np.ndarray):
-        raise WrongFrame(index, f"of type {type(frame).__name__}", wanted)
-    if frame.dtype != np.uint8 or frame.shape != shape:
-        raise WrongFrame(index, f"a {frame.dtype} array of shape {frame.shape}", wanted)
+    found = f"{frame.dtype} {frame.shape}" if isinstance(frame, np.ndarray) else type(frame).__name__
+    wanted = f"uint8 {shape}"
+    if found != wanted:
+        raise WrongFrame(index, found, wanted)

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 BT709 = 1
 # FFmpeg's AVColorRange.
 STUDIO_RANGE, FULL_RANGE = 1, 2
-# libswscale: SWS_LANCZOS | SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP | SWS_ACCURATE_RND, as numbers
-# because older PyAV names only the first. Full chroma input makes every column of the drawing count for
-# the colour, where the shortcut would average pairs before filtering.
-SCALER = 0x200 | 0x2000 | 0x4000 | 0x40000
+# libswscale: SWS_LANCZOS | SWS_FULL_CHR_H_INP | SWS_ACCURATE_RND, as numbers because older PyAV names
+# only the first. With the second every column of the drawing counts for the colour, where the shortcut
+# averages pairs before it filters; with the third colour is off by at most half a step, else by one.
+# (SWS_FULL_CHR_H_INT concerns conversion to RGB only.)
+SCALER = 0x200 | 0x4000 | 0x40000
 
 
 class Mp4Writer:

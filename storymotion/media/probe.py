@@ -14,6 +14,7 @@ from .output import reason_of
 if TYPE_CHECKING:
     import av
     from av.container import InputContainer
+    from av.stream import Stream
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,9 @@ class VideoFacts:
 def probe(path: str | os.PathLike[str]) -> VideoFacts:
     """Read the facts of the video file at ``path``. It is read once to its end, but not decoded.
 
-    Raises ``UnreadableVideo`` if the file is not there, is not a video or breaks off.
+    Of a file that breaks off, ``frames`` counts what is there; the lengths are what its header says.
+
+    Raises ``UnreadableVideo`` if the file is not there, is not a media file, or holds no video.
     """
     import av
     from av.error import FFmpegError
@@ -84,7 +87,7 @@ def probe(path: str | os.PathLike[str]) -> VideoFacts:
                 pixel_format=stream.pix_fmt or "",
                 colour=_colour(stream.codec_context),
                 sound=_sound(container),
-                seconds=Fraction(container.duration or 0, av.time_base),
+                seconds=max(_seconds(track, container) for track in container.streams),
             )
     except (FFmpegError, OSError, ValueError) as error:
         raise UnreadableVideo(name, reason_of(error)) from error
@@ -99,5 +102,14 @@ def _sound(container: InputContainer) -> SoundFacts | None:
     if not container.streams.audio:
         return None
     stream = container.streams.audio[0]
-    seconds = Fraction(0) if stream.duration is None else stream.duration * stream.time_base
-    return SoundFacts(stream.codec_context.name, stream.rate, len(stream.layout.channels), seconds)
+    channels = len(stream.layout.channels)
+    return SoundFacts(stream.codec_context.name, stream.rate, channels, _seconds(stream, container))
+
+
+def _seconds(stream: Stream, container: InputContainer) -> Fraction:
+    """The track's own length, exact; of files that state only one for all, that one, in microseconds."""
+    import av
+
+    if stream.duration is not None and stream.time_base is not None:
+        return stream.duration * stream.time_base
+    return Fraction(container.duration or 0, av.time_base)

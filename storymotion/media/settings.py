@@ -56,3 +56,6 @@ def _require_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
 
 
 DEFAULT_SETTINGS = EncodeSettings()
+
+
+DEFAULT_SETTINGS = EncodeSettings()

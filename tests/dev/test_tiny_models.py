@@ -252,7 +252,11 @@ def test_an_interrupted_write_leaves_no_half_file(tmp_path: Path, monkeypatch: p
     assert make_model_set(tmp_path).checkpoint.stat().st_size > 2_000_000
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff" * 100, struct.pack("<Q", 2) + b"[]", struct.pack("<Q", 2) + b"{}"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\xff" * 100, struct.pack("<Q", 2) + b"[]", struct.pack("<Q", 2) + b"{}"],
+    ids=["empty", "no length", "no object", "no metadata"],
+)
 def test_a_file_that_is_not_ours_is_replaced(models_dir: Path, content: bytes):
     lora = make_model_set(models_dir).style_lora
     good = read(lora)[2]

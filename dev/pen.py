@@ -1,0 +1,144 @@
+"""A pen for flat pictures: smooth shapes with an even outline, drawn large and scaled down so that edges are soft."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from PIL import Image, ImageColor, ImageDraw, ImageFont
+
+Point = tuple[float, float]
+Path = Sequence[Point]
+
+OVERSAMPLING = 3
+INK = "#4a2d2a"
+LINE = 4.0  # pixels of the finished picture
+THIN = 2.6
+
+
+def curve(data: str, closed: bool = True, steps: int = 14) -> list[Point]:
+    """A smooth path (Catmull-Rom) through points written as "x,y x,y! x,y"; at those with "!" it has a corner.
+
+    ``closed``: the last point is joined to the first. ``steps``: straight pieces between two points.
+    """
+    points: list[Point] = []
+    corners: list[bool] = []
+    for word in data.split():
+        x, y = word.rstrip("!").split(",")
+        points.append((float(x), float(y)))
+        corners.append(word.endswith("!"))
+    count = len(points)
+    path: list[Point] = []
+    for here in range(count if closed else count - 1):
+        after = (here + 1) % count
+        start, end = points[here], points[after]
+        # A corner, or the end of an open path, does not look past itself.
+        before = start if corners[here] or (not closed and here == 0) else points[here - 1]
+        beyond = end if corners[after] or (not closed and after == count - 1) else points[(here + 2) % count]
+        path += [_between(before, start, end, beyond, step / steps) for step in range(steps)]
+    return path if closed else [*path, points[-1]]
+
+
+def _between(before: Point, start: Point, end: Point, beyond: Point, t: float) -> Point:
+    def blend(a: float, b: float, c: float, d: float) -> float:
+        return b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
+
+    return blend(before[0], start[0], end[0], beyond[0]), blend(before[1], start[1], end[1], beyond[1])
+
+
+def oval(x: float, y: float, width: float, height: float, tilt: float = 0.0) -> list[Point]:
+    """An ellipse around ``x, y``; ``tilt`` in degrees turns it clockwise."""
+    cos, sin = math.cos(math.radians(tilt)), math.sin(math.radians(tilt))
+    path = []
+    for step in range(72):
+        across = width / 2 * math.cos(math.tau * step / 72)
+        down = height / 2 * math.sin(math.tau * step / 72)
+        path.append((x + across * cos - down * sin, y + across * sin + down * cos))
+    return path
+
+
+def box(left: float, top: float, right: float, bottom: float, radius: float = 0.0) -> list[Point]:
+    """A rectangle; ``radius`` rounds its corners."""
+    path = []
+    for x, y, quarter in (
+        (right - radius, bottom - radius, 0),
+        (left + radius, bottom - radius, 1),
+        (left + radius, top + radius, 2),
+        (right - radius, top + radius, 3),
+    ):
+        for step in range(9 if radius else 1):
+            angle = math.pi / 2 * (quarter + step / 8)
+            path.append((x + radius * math.cos(angle), y + radius * math.sin(angle)))
+    return path
+
+
+def mirrored(path: Path, axis: float) -> list[Point]:
+    """The path on the other side of the vertical line x = ``axis``."""
+    return [(2 * axis - x, y) for x, y in path]
+
+
+def moved(path: Path, right: float, down: float, scale: float = 1.0) -> list[Point]:
+    """The path scaled about 0, 0 and then shifted."""
+    return [(x * scale + right, y * scale + down) for x, y in path]
+
+
+class Canvas:
+    """A picture under the pen. Coordinates and widths are pixels of the finished picture."""
+
+    def __init__(self, width: int, height: int, paper: str) -> None:
+        self.size = (width, height)
+        self._image = Image.new("RGB", (width * OVERSAMPLING, height * OVERSAMPLING), paper)
+
+    def fill(self, path: Path, colour: str, opacity: float = 1.0) -> None:
+        """Fill a closed path; ``opacity`` 0..1."""
+        if opacity >= 1:
+            self._pen().polygon(_enlarged(path), fill=colour)
+            return
+        mask = Image.new("L", self._image.size)
+        ImageDraw.Draw(mask).polygon(_enlarged(path), fill=round(255 * opacity))
+        self._image.paste(ImageColor.getrgb(colour), mask=mask)
+
+    def line(self, path: Path, colour: str = INK, width: float = LINE) -> None:
+        """Draw an open path with round ends."""
+        points, thick = _enlarged(path), round(width * OVERSAMPLING)
+        pen, radius = self._pen(), (thick - 1) / 2
+        pen.line(points, fill=colour, width=thick, joint="curve")
+        for x, y in (points[0], points[-1]):
+            pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
+
+    def shape(self, path: Path, colour: str, ink: str = INK, width: float = LINE) -> None:
+        """Fill a closed path and draw its outline."""
+        self.fill(path, colour)
+        self.line([*path, path[0]], ink, width)
+
+    @contextmanager
+    def inside(self, path: Path) -> Iterator[None]:
+        """What is drawn in this block shows only inside the closed path."""
+        before = self._image.copy()
+        yield
+        mask = Image.new("L", self._image.size)
+        ImageDraw.Draw(mask).polygon(_enlarged(path), fill=255)
+        self._image = Image.composite(self._image, before, mask)
+
+    def paste(self, picture: Image.Image, left: float, top: float, width: float, height: float) -> None:
+        """Lay a picture, scaled to ``width`` x ``height``, with its upper left corner at ``left, top``."""
+        size = (round(width * OVERSAMPLING), round(height * OVERSAMPLING))
+        corner = (round(left * OVERSAMPLING), round(top * OVERSAMPLING))
+        self._image.paste(picture.resize(size, Image.Resampling.LANCZOS), corner)
+
+    def text(self, words: str, x: float, y: float, size: float, colour: str = INK) -> None:
+        """Write ``words`` centred on ``x, y`` in the font that Pillow brings along."""
+        font = ImageFont.load_default(size=size * OVERSAMPLING)
+        self._pen().text((x * OVERSAMPLING, y * OVERSAMPLING), words, fill=colour, font=font, anchor="mm")
+
+    def finished(self) -> Image.Image:
+        """The picture at its own size."""
+        return self._image.resize(self.size, Image.Resampling.LANCZOS)
+
+    def _pen(self) -> ImageDraw.ImageDraw:
+        return ImageDraw.Draw(self._image)
+
+
+def _enlarged(path: Path) -> list[Point]:
+    return [(x * OVERSAMPLING, y * OVERSAMPLING) for x, y in path]
