@@ -53,7 +53,7 @@ class StoryMotionError(Exception):
     code: ClassVar[str] = "storymotion"
     problem: ClassVar[str] = "StoryMotion could not do this."
     remedy: ClassVar[str] = "See the log above for the reason."
-    language: ClassVar[str] = "en"
+    language = "en"  # of ``str(error)``; set on the error by whoever shows it
 
     def __post_init__(self) -> None:
         super().__init__()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from dev.tiny_models import TinyModels, make_model_set
 
 pytest_plugins = ["dev.pytest_comfy"]

@@ -8,6 +8,7 @@ import math
 import numpy
 import pytest
 from PIL import Image
+
 from storymotion.errors import SeveralPictures, UnreadableImage
 from storymotion.ltx.shots import Guide, guide_from_pixels
 

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 import torch
-from dev.tiny_models import TinyModels
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+
+from dev.tiny_models import TinyModels
 from storymotion import errors
 from storymotion.ltx.models import Lora, ModelSet
 from storymotion.ltx.preflight import check

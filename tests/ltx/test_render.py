@@ -9,11 +9,13 @@ from typing import Any
 import numpy
 import pytest
 import torch
+
 from dev.tiny_models import TinyModels, make_model_set
 from storymotion.errors import RenderFailed
 from storymotion.ltx.models import Lora, ModelSet
 from storymotion.ltx.render import RenderedShot, render_shot
 from storymotion.ltx.shots import DistilledShot, Guide, TwoStageShot, guide_from_pixels
+from tests.direct_sdk import call_sdk
 
 
 def same(ours: RenderedShot, frames: torch.Tensor, waveform: torch.Tensor, rate: int) -> bool:
@@ -34,11 +36,11 @@ class Recorder:
 
 
 def test_distilled_with_guide_and_lora_is_bit_identical(
-    models: ModelSet, tiny: TinyModels, distilled: DistilledShot, picture: numpy.ndarray, direct: Any
+    models: ModelSet, tiny: TinyModels, distilled: DistilledShot, picture: numpy.ndarray
 ) -> None:
     shot = replace(distilled, guides=(guide_from_pixels(picture, 0, 0.9), guide_from_pixels(picture[::-1], -1, 0.5)))
     ours = render_shot(models.with_lora(Lora(tiny.style_lora, 0.7)), shot, progress=Recorder())
-    theirs = direct(
+    theirs = call_sdk(
         models, distilled, pictures=((picture, 0, 0.9), (picture[::-1], 8, 0.5)), loras=((tiny.style_lora, 0.7),)
     )
     assert same(ours, *theirs)
@@ -47,13 +49,13 @@ def test_distilled_with_guide_and_lora_is_bit_identical(
 
 
 def test_two_stages_with_guide_and_loras_is_bit_identical(
-    models: ModelSet, tiny: TinyModels, two_stage: TwoStageShot, picture: numpy.ndarray, direct: Any
+    models: ModelSet, tiny: TinyModels, two_stage: TwoStageShot, picture: numpy.ndarray
 ) -> None:
     shot = replace(
         two_stage, guides=(guide_from_pixels(picture, 0, 0.9),), distilled_lora=Lora(tiny.distilled_lora, 0.6)
     )
     ours = render_shot(models.with_lora(Lora(tiny.style_lora, 0.7)), shot, progress=Recorder())
-    theirs = direct(
+    theirs = call_sdk(
         models,
         two_stage,
         pictures=((picture, 0, 0.9),),
@@ -65,28 +67,28 @@ def test_two_stages_with_guide_and_loras_is_bit_identical(
 
 
 def test_two_stages_take_steps_and_guidance_from_the_checkpoint(
-    tiny: TinyModels, two_stage: TwoStageShot, models_dir: Any, direct: Any
+    tiny: TinyModels, two_stage: TwoStageShot, models_dir: Any
 ) -> None:
     deep = make_model_set(models_dir, layers=30)  # block 28, which guidance skips in LTX-2.3, exists here
     models = ModelSet(deep.checkpoint, deep.gemma_root, deep.spatial_upscaler)
     shot = replace(two_stage, steps=0)
     recorder = Recorder()
     ours = render_shot(models, shot, progress=recorder)
-    assert same(ours, *direct(models, shot))
+    assert same(ours, *call_sdk(models, shot))
     # 30 steps of four forwards through 30 layers: LTX-2.3's own steps.
     assert sum(what == "stage 1" for _, _, what in recorder.calls) == 30 * 4 * 30
 
 
-def test_fp8_is_bit_identical_and_differs_from_bf16(models: ModelSet, distilled: DistilledShot, direct: Any) -> None:
+def test_fp8_is_bit_identical_and_differs_from_bf16(models: ModelSet, distilled: DistilledShot) -> None:
     ours = render_shot(replace(models, precision="fp8"), distilled)
-    assert same(ours, *direct(models, distilled, fp8=True))
+    assert same(ours, *call_sdk(models, distilled, fp8=True))
     assert not torch.equal(ours.frames, render_shot(models, distilled).frames)
 
 
-def test_flavour_2_0_is_bit_identical(tiny_2_0: TinyModels, distilled: DistilledShot, direct: Any) -> None:
+def test_flavour_2_0_is_bit_identical(tiny_2_0: TinyModels, distilled: DistilledShot) -> None:
     models = ModelSet(tiny_2_0.checkpoint, tiny_2_0.gemma_root, tiny_2_0.spatial_upscaler)
     ours = render_shot(models, distilled)
-    assert same(ours, *direct(models, distilled))
+    assert same(ours, *call_sdk(models, distilled))
     assert ours.sample_rate == 24000
 
 

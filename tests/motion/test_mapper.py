@@ -7,6 +7,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from storymotion.errors import UnknownChoice
 from storymotion.motion.data import styles, templates
 from storymotion.motion.mapper import GUARDS, map_motion, preset_choices

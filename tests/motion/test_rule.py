@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from storymotion.motion.rule import choose_gesture, stripped
 
 CASES = json.loads((Path(__file__).parent / "lines.json").read_text(encoding="utf-8"))["lines"]

@@ -1,0 +1,52 @@
+"""The shipped workflows with tiny models, ready to be queued and broken."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dev.demo import with_tiny_models
+
+pytestmark = pytest.mark.comfy
+API = Path(__file__).parents[2] / "workflows" / "api"
+# Small enough for a test: 1 s at 24 fps.
+SECONDS, FRAMES = 1.0, 25
+
+
+class Graph(dict):
+    """A workflow in API format; ``graph.node("StoryMotionShotPlan")["seconds"] = 2`` changes an input."""
+
+    def node(self, class_type: str) -> dict[str, Any]:
+        """The inputs of the only node of that class."""
+        (inputs,) = [each["inputs"] for each in self.values() if each["class_type"] == class_type]
+        return inputs
+
+    def add(self, node_id: str, class_type: str, **inputs: Any) -> None:
+        """Put one more node in."""
+        self[node_id] = {"class_type": class_type, "inputs": inputs}
+
+
+def shipped(name: str) -> Graph:
+    """A shipped workflow with the tiny models, one second long."""
+    workflow = json.loads((API / f"{name}.json").read_text(encoding="utf-8"))
+    graph = Graph(copy.deepcopy(with_tiny_models(workflow)))
+    graph.node("StoryMotionShotPlan")["seconds"] = SECONDS
+    return graph
+
+
+@pytest.fixture
+def distilled() -> Graph:
+    """01_distilled_shot."""
+    return shipped("01_distilled_shot")
+
+
+@pytest.fixture
+def two_stage() -> Graph:
+    """02_two_stage_shot with 3 steps instead of 30."""
+    graph = shipped("02_two_stage_shot")
+    graph.node("StoryMotionTwoStage")["steps"] = 3
+    return graph

@@ -1,0 +1,88 @@
+"""Every error and every report line can be said in both languages, with the same values in it."""
+
+from __future__ import annotations
+
+import ast
+import string
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+
+import pytest
+
+from storymotion.errors import StoryMotionError
+from storymotion.messages import catalogue
+
+ROOT = Path(__file__).parents[1]
+SAMPLES = {"int": 7, "float": 0.5, "str": "sample"}
+
+
+def error_classes(base: type[StoryMotionError] = StoryMotionError) -> list[type[StoryMotionError]]:
+    """All classes that say something of their own; the others only group them."""
+    below = [each for child in base.__subclasses__() for each in error_classes(child)]
+    return [base, *below] if "code" in vars(base) else below
+
+
+def placeholders(template: str) -> set[tuple[str, str]]:
+    """What is filled in, with its format: "{fps:g}" -> ("fps", "g")."""
+    return {(name, spec or "") for _, name, spec, _ in string.Formatter().parse(template) if name is not None}
+
+
+def report_lines() -> Iterator[tuple[str, ast.Call]]:
+    """Every ``line("code", ...)`` in the pack, with where it is."""
+    for folder in ("nodes", "storymotion"):
+        for file in sorted((ROOT / folder).rglob("*.py")):
+            for call in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "line":
+                    yield f"{file.relative_to(ROOT).as_posix()}:{call.lineno}", call
+
+
+def test_every_error_has_its_korean_and_no_korean_is_left_over() -> None:
+    codes = [each.code for each in error_classes()]
+    assert len(codes) == len(set(codes)) > 20
+    assert set(catalogue("ko")["errors"]) == set(codes)
+
+
+@pytest.mark.parametrize("error_class", error_classes(), ids=lambda each: each.code)
+def test_an_error_says_the_same_values_in_both_languages(error_class: type[StoryMotionError]) -> None:
+    english = placeholders(f"{error_class.problem} {error_class.remedy}")
+    assert placeholders(catalogue("ko")["errors"][error_class.code]) == english
+    names = {field.name for field in fields(error_class)} if is_dataclass(error_class) else set()
+    assert {name for name, _ in english} == names
+
+
+@pytest.mark.parametrize("error_class", error_classes(), ids=lambda each: each.code)
+def test_an_error_speaks(error_class: type[StoryMotionError]) -> None:
+    error = error_class(**{field.name: SAMPLES[str(field.type)] for field in fields(error_class)})
+    english, korean = error.speak("ko").split("\n")
+    assert error.speak("en") == english == str(error)
+    for sentence in (english, korean):
+        assert "{" not in sentence and "}" not in sentence
+    error.language = "ko"
+    assert str(error) == f"{english}\n{korean}"
+
+
+def test_report_lines_have_the_same_codes_in_both_languages() -> None:
+    assert set(catalogue("ko")["report"]) == set(catalogue("en")["report"])
+
+
+@pytest.mark.parametrize("code", catalogue("en")["report"])
+def test_a_report_line_says_the_same_values_in_both_languages(code: str) -> None:
+    assert placeholders(catalogue("ko")["report"][code]) == placeholders(catalogue("en")["report"][code])
+
+
+def test_report_lines_are_called_with_what_they_need() -> None:
+    checked = 0
+    for where, call in report_lines():
+        code = call.args[0]
+        if not isinstance(code, ast.Constant):
+            continue
+        assert code.value in catalogue("en")["report"], f"{where}: no report line has the code {code.value}"
+        given = {keyword.arg for keyword in call.keywords}
+        needed = {name for name, _ in placeholders(catalogue("en")["report"][code.value])}
+        if None in given:  # **values: known only when it runs
+            assert given - {None} <= needed, f"{where}: {code.value} does not say {given - needed}"
+        else:
+            assert given == needed, f"{where}: {code.value} needs {needed}, not {given}"
+        checked += 1
+    assert checked > 15
