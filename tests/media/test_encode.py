@@ -23,6 +23,9 @@ from storymotion.media.sound import Sound
 
 FPS = Fraction(24)
 FIXED_SEED = 20
+# "I am home!" and a folder and file named in Korean
+KOREAN_LINE = "\ub2e4\ub140\uc654\uc2b5\ub2c8\ub2e4!"
+KOREAN_PATH = "\uc774\uc57c\uae30 1\ud654/\uc7a5\uba74 03.mp4"
 
 
 class Cancelled(BaseException):
@@ -96,8 +99,8 @@ def test_settings_reach_x264(tmp_path, line_art):
 
 
 def test_line_art_survives_the_default_settings(tmp_path, line_art, second_decoder):
-    """The floor lies between the default and what a lesser encode or a wrong matrix gives."""
-    floor = 31.0
+    """33.8 dB measured; the same file shown with the matrix of BT.601 has 31.9, one with crf 40 has 28.9."""
+    floor = 33.4
     target, coarse = tmp_path / "shot.mp4", tmp_path / "coarse.mp4"
     encode_mp4(target, line_art, 24, 320, 192, FPS)
     encode_mp4(coarse, line_art, 24, 320, 192, FPS, settings=EncodeSettings(crf=40))
@@ -111,11 +114,11 @@ def test_line_art_survives_the_default_settings(tmp_path, line_art, second_decod
 def test_colour_chart_comes_back_within_2_of_255(tmp_path, second_decoder, pixel_format):
     levels = (0, 64, 128, 192, 255)
     patches = np.array([(r, g, b) for r in levels for g in levels for b in levels] + [(40, 90, 200)] * 3, np.uint8)
-    chart = patches.reshape(8, 16, 3).repeat(24, axis=0).repeat(24, axis=1)
+    chart = patches.reshape(8, 16, 3).repeat(48, axis=0).repeat(48, axis=1)
     target = tmp_path / "chart.mp4"
-    encode_mp4(target, [chart] * 3, 3, 384, 192, FPS, settings=EncodeSettings(pixel_format=pixel_format))
-    shown = second_decoder.rgb(target, 384, 192).astype(int)
-    inside = np.abs(shown - chart).reshape(3, 8, 24, 16, 24, 3)[:, :, 8:16, :, 8:16]
+    encode_mp4(target, [chart] * 3, 3, 768, 384, FPS, settings=EncodeSettings(pixel_format=pixel_format))
+    shown = second_decoder.rgb(target, 768, 384).astype(int)
+    inside = np.abs(shown - chart).reshape(3, 8, 48, 16, 48, 3)[:, :, 16:32, :, 16:32]
     assert inside.max() <= 2
 
 
@@ -185,12 +188,14 @@ def test_a_mirrored_view_is_encoded_as_it_looks(tmp_path, line_art, second_decod
 def test_frame_rate_and_every_time_stamp_are_exact(tmp_path, rate):
     rate = Fraction(rate)
     target = tmp_path / "clock.mp4"
-    encode_mp4(target, grey_frames(50), 50, 64, 48, rate)
+    count = 1200  # enough for a clock that is off by a thousandth to slip by a frame
+    encode_mp4(target, grey_frames(count, 16, 16), count, 16, 16, rate, settings=EncodeSettings(speed="ultrafast"))
     with av.open(str(target)) as container:
         stream = container.streams.video[0]
         assert stream.average_rate == rate
-        assert [frame.pts * stream.time_base for frame in container.decode(stream)] == [n / rate for n in range(50)]
-    assert probe(target).seconds == 50 / rate
+        shown = [packet.pts * stream.time_base for packet in container.demux(stream) if packet.pts is not None]
+    assert sorted(shown) == [n / rate for n in range(count)]
+    assert probe(target).seconds == count / rate
 
 
 def test_a_rate_that_came_through_float_stays_within_a_millionth(tmp_path):
@@ -256,8 +261,10 @@ def test_memory_holds_the_same_file(tmp_path):
 
 def test_metadata_comes_back_as_comfyui_reads_it(tmp_path):
     written = {
-        "prompt": json.dumps({"1": {"class_type": "StoryMotionDistilled", "inputs": {"prompt": "다녀왔습니다!"}}}),
-        "workflow": json.dumps({"nodes": [{"id": n, "note": "저녁" * 40} for n in range(300)]}, ensure_ascii=False),
+        "prompt": json.dumps({"1": {"class_type": "StoryMotionDistilled", "inputs": {"prompt": KOREAN_LINE}}}),
+        "workflow": json.dumps(
+            {"nodes": [{"id": n, "note": KOREAN_LINE * 10} for n in range(300)]}, ensure_ascii=False
+        ),
     }
     target = tmp_path / "shot.mp4"
     encode_mp4(target, grey_frames(2), 2, 64, 48, FPS, metadata=written)
@@ -266,7 +273,7 @@ def test_metadata_comes_back_as_comfyui_reads_it(tmp_path):
     assert {key: read.get(key) for key in written} == written
 
 
-@pytest.mark.parametrize("name", ["이야기 1화/장면 03_다녀왔습니다!.mp4", "a" * 251 + ".mp4", "take: 1.mp4"])
+@pytest.mark.parametrize("name", [KOREAN_PATH, "a" * 251 + ".mp4", "take:1/shot.mp4"])
 def test_names_of_every_kind(tmp_path, name, monkeypatch):
     if ":" in name and sys.platform == "win32":
         pytest.skip("Windows has no colon in names")
@@ -307,9 +314,13 @@ def test_two_encodes_of_one_name_at_once_leave_one_whole_file(tmp_path):
 
 
 def test_sound_and_picture_lie_side_by_side(tmp_path):
-    """A player that loads the file from a server needs both at about the same place."""
+    """A player that loads the file from a server needs both at about the same place.
+
+    The muxer itself puts up to 10 s in order, so this video is longer.
+    """
     target = tmp_path / "shot.mp4"
-    encode_mp4(target, grey_frames(240), 240, 64, 48, FPS, noise_sound(10))
+    settings = EncodeSettings(speed="ultrafast")
+    encode_mp4(target, grey_frames(600), 600, 64, 48, FPS, noise_sound(25), settings)
     latest = {"video": Fraction(0), "audio": Fraction(0)}
     apart = Fraction(0)
     with av.open(str(target)) as container:
@@ -350,6 +361,13 @@ def test_cancel_passes_unchanged_and_leaves_the_old_file(tmp_path, call, error):
         assert raised.value is error
     assert target.read_bytes() == memory.getvalue() == OLD
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_cancel_before_anything_is_done(tmp_path):
+    frames = grey_frames(2)
+    with pytest.raises(Cancelled):
+        encode_mp4(tmp_path / "missing" / "shot.mp4", frames, 2, 64, 48, FPS, progress=refuse_after(1, Cancelled()))
+    assert len(list(frames)) == 2
 
 
 def test_an_error_of_the_frames_passes_unchanged(tmp_path):
@@ -491,7 +509,7 @@ def test_stream_that_refuses():
 def test_nothing_heavy_is_imported_before_it_is_needed():
     code = (
         "import sys, storymotion.media.encode, storymotion.media.probe\n"
-        "sys.exit(', '.join({'av', 'numpy', 'torch'} & set(sys.modules)))"
+        "sys.exit(', '.join({'av', 'numpy', 'torch'} & set(sys.modules)) or 0)"
     )
     root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, encoding="utf-8")

@@ -14,9 +14,9 @@ SOUND = ("-f", "lavfi", "-i", "sine=frequency=440:sample_rate=44100:duration=1")
 
 
 def test_facts_of_a_tagged_file_with_sound(tmp_path, second_decoder):
-    target = tmp_path / "영상.mp4"
-    tags = ("-color_primaries", "bt709", "-color_trc", "bt709", "-colorspace", "bt709", "-color_range", "tv")
-    video = ("-frames:v", "45", "-c:v", "libx264", "-pix_fmt", "yuv420p", *tags)
+    target = tmp_path / "\uc601\uc0c1.mp4"
+    tags = "format=yuv420p,setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv"
+    video = ("-frames:v", "45", "-vf", tags, "-c:v", "libx264")
     second_decoder.run(*PICTURE, *SOUND, *video, "-ac", "2", "-c:a", "aac", target)
     facts = probe(target)
     assert (facts.width, facts.height, facts.frames) == (96, 64, 45)
@@ -38,8 +38,8 @@ def test_facts_of_an_untagged_silent_file(tmp_path, second_decoder):
 
 def test_full_range_and_another_matrix(tmp_path, second_decoder):
     target = tmp_path / "full.mp4"
-    tags = ("-color_primaries", "bt470bg", "-color_trc", "smpte170m", "-colorspace", "bt470bg", "-color_range", "pc")
-    second_decoder.run(*PICTURE, "-frames:v", "3", "-c:v", "libx264", "-pix_fmt", "yuv420p", *tags, target)
+    tags = "format=yuv420p,setparams=color_primaries=bt470bg:color_trc=smpte170m:colorspace=bt470bg:range=pc"
+    second_decoder.run(*PICTURE, "-frames:v", "3", "-vf", tags, "-c:v", "libx264", target)
     assert probe(target).colour == ColourTags(5, 6, 5, full_range=True)
 
 
@@ -50,6 +50,14 @@ def test_frames_are_counted_not_believed(tmp_path, second_decoder):
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
     assert probe(whole).frames == 40
     assert 0 < probe(cut).frames < 40
+
+
+def test_frames_hidden_by_an_edit_list_do_not_count(tmp_path, second_decoder):
+    whole, later = tmp_path / "whole.mp4", tmp_path / "later.mp4"
+    second_decoder.run(*PICTURE, "-frames:v", "40", "-c:v", "libx264", "-pix_fmt", "yuv420p", whole)
+    second_decoder.run("-ss", "0.5", "-i", whole, "-c", "copy", later)
+    shown = second_decoder.planes(later).size // (96 * 64 * 3 // 2)
+    assert probe(later).frames == shown < 40
 
 
 def test_unreadable_files(tmp_path, second_decoder):

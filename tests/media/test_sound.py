@@ -11,7 +11,7 @@ from storymotion import errors
 from storymotion.media.encode import encode_mp4
 from storymotion.media.probe import probe
 from storymotion.media.settings import EncodeSettings
-from storymotion.media.sound import Sound
+from storymotion.media.sound import Sound, at_rate_for_aac
 
 
 def encode(target, sound: Sound, frames: int = 24, rate: Fraction = Fraction(24), **more):
@@ -30,10 +30,9 @@ def loudness(samples: np.ndarray) -> float:
     return float(np.sqrt(np.mean(samples.astype(np.float64) ** 2)))
 
 
-@pytest.mark.parametrize("channels", [1, 2])
-@pytest.mark.parametrize("sample_rate", [8000, 24000, 44100, 48000])
+@pytest.mark.parametrize("channels, sample_rate", [(1, 8000), (1, 24000), (2, 44100), (2, 48000)])
 @pytest.mark.parametrize("frames, rate", [(1, "24"), (33, "24000/1001"), (50, "25"), (97, "30000/1001")])
-@pytest.mark.parametrize("share", [0, 0.3, 1, 2])
+@pytest.mark.parametrize("share", [0, 0.3, 2])
 def test_as_long_as_the_video_to_the_sample(tmp_path, second_decoder, channels, sample_rate, frames, rate, share):
     rate = Fraction(rate)
     wanted = round(frames / rate * sample_rate)
@@ -63,6 +62,12 @@ def test_a_rate_that_aac_does_not_know_becomes_48000(tmp_path, second_decoder, s
     assert (facts.sample_rate, facts.channels, facts.seconds) == (48000, 2, 1)
     played = second_decoder.sound(target, 2)
     assert np.corrcoef(played[0], tone(500, 1, 48000))[0, 1] > 0.99
+
+
+@pytest.mark.parametrize("sample_rate", [6000, 37000, 192000])
+def test_resampling_keeps_the_whole_sound(sample_rate):
+    resampled = at_rate_for_aac(Sound(tone(500, 1, sample_rate)[None], sample_rate)).waveform
+    assert abs(resampled.shape[1] - 48000) <= 2
 
 
 def test_left_stays_left(tmp_path, second_decoder):
