@@ -7,11 +7,13 @@
     |   |-- SizeNotMultiple     width or height is off the model's grid
     |   |-- FramesNotOnGrid     the frame count is not 8k+1
     |   `-- ShotWithoutSound    the shot is too short for the sound model
+    |-- GuidanceBlockMissing    STG names a transformer block that the checkpoint does not have
     |-- GuideError
     |   |-- UnreadableImage     no picture can be made of the input
     |   |-- SeveralPictures     a batch came where one picture belongs
     |   |-- GuideOutsideShot    the frame of a guide is not in the shot
-    |   `-- GuidesOnSameFrame   two guides ask for the same frame
+    |   |-- GuidesOnSameFrame   two guides ask for the same frame
+    |   `-- GuidesMissing         keyframes were asked for without a picture
     |-- ModelError
     |   |-- SdkMissing          ltx-core / ltx-pipelines are not installed
     |   |-- SdkUnsupported      they are installed, but a version we do not know
@@ -94,6 +96,18 @@ class UnknownChoice(StoryMotionError):
     name: str
     value: str
     choices: str
+
+
+@dataclass(eq=False)
+class GuidanceBlockMissing(StoryMotionError):
+    """STG names a block that is not there; the SDK would do nothing and still take the time."""
+
+    code = "guidance-block-missing"
+    problem = "{name} is {value}, but the checkpoint has the blocks 0 to {last}."
+    remedy = "Use a block from 0 to {last}, several such as 28,29, or auto; to switch STG off set stg to 0."
+    name: str
+    value: str
+    last: int
 
 
 class ShotError(StoryMotionError):
@@ -181,6 +195,15 @@ class GuidesOnSameFrame(GuideError):
     problem = "Two guides are set on frame {frame}."
     remedy = "Keep one of them, or move one to another frame."
     frame: int
+
+
+@dataclass(eq=False)
+class GuidesMissing(GuideError):
+    """Keyframes were asked for without a picture; the SDK would render from the prompt alone."""
+
+    code = "guides-missing"
+    problem = "The Keyframes node has no guides."
+    remedy = "Connect at least one Image Guide, usually one on frame 0 and one on frame -1."
 
 
 class ModelError(StoryMotionError):
@@ -325,7 +348,7 @@ class LoraShapeMismatch(LoraError):
         "The LoRA '{name}' was made for a model of another size than '{checkpoint}': "
         "{layer} is {found} in the LoRA and {wanted} in the checkpoint."
     )
-    remedy = "Use the LoRA of this LTX-2 version: those for 19b (2.0) do not fit 22b (2.3), nor the other way round."
+    remedy = "Use a LoRA that was made for this LTX-2 version and checkpoint."
     name: str
     checkpoint: str
     layer: str

@@ -11,7 +11,7 @@ import torch
 
 from storymotion.ltx import compat
 from storymotion.ltx.models import ModelSet
-from storymotion.ltx.shots import Shot, TwoStageShot
+from storymotion.ltx.shots import GuidedShot, ICLoraShot, KeyframesShot, OneStageShot, Shot, TwoStageShot
 
 Pictures = tuple[tuple[numpy.ndarray, int, float], ...]
 LoraFiles = tuple[tuple[Path, float], ...]
@@ -24,21 +24,25 @@ def call_sdk(
     loras: LoraFiles = (),
     distilled_lora: tuple[Path, float] | None = None,
     fp8: bool = False,
+    video: Any = None,
+    audio: Any = None,
 ) -> tuple[torch.Tensor, torch.Tensor, int]:
     """Frames uint8 [n, h, w, 3], waveform float32 [channels, samples] and its rate, without any hook of ours.
 
     ``pictures`` are (uint8 [h, w, 3], frame, strength), ``loras`` (file, strength). Of ``shot`` only the
-    numbers and the prompts are used.
+    numbers and the prompts are used. ``video`` and ``audio`` are the SDK's MultiModalGuiderParams.
     """
     from ltx_core.model.video_vae import TilingConfig
     from ltx_core.quantization import QuantizationPolicy
     from ltx_pipelines.distilled import DistilledPipeline
+    from ltx_pipelines.ic_lora import ICLoraPipeline
+    from ltx_pipelines.keyframe_interpolation import KeyframeInterpolationPipeline
+    from ltx_pipelines.ti2vid_one_stage import TI2VidOneStagePipeline
     from ltx_pipelines.ti2vid_two_stages import TI2VidTwoStagesPipeline
     from ltx_pipelines.utils.constants import detect_params
 
     common: dict[str, Any] = {
         "gemma_root": str(models.text_encoder),
-        "spatial_upsampler_path": str(models.spatial_upscaler),
         "loras": [_lora(lora) for lora in loras],
         "device": torch.device("cpu"),
         "quantization": QuantizationPolicy.fp8_cast() if fp8 else None,
@@ -54,22 +58,32 @@ def call_sdk(
         "tiling_config": TilingConfig.default(),
     }
     with torch.inference_mode(), compat.for_sdk_1_0(models.text_encoder):
-        if isinstance(shot, TwoStageShot):
-            params = detect_params(str(models.checkpoint))
-            distilled = [_lora(distilled_lora)] if distilled_lora else []
-            pipeline: Any = TI2VidTwoStagesPipeline(
-                checkpoint_path=str(models.checkpoint), distilled_lora=distilled, **common
-            )
+        upscaler = {"spatial_upsampler_path": str(models.spatial_upscaler)}
+        checkpoint = str(models.checkpoint)
+        if isinstance(shot, GuidedShot):
+            params = detect_params(checkpoint)
             arguments |= {
                 "negative_prompt": shot.negative_prompt,
                 "num_inference_steps": shot.steps or params.num_inference_steps,
-                "video_guider_params": params.video_guider_params,
-                "audio_guider_params": params.audio_guider_params,
+                "video_guider_params": video or params.video_guider_params,
+                "audio_guider_params": audio or params.audio_guider_params,
             }
+        pipeline: Any
+        if isinstance(shot, OneStageShot):
+            del arguments["tiling_config"]
+            pipeline = TI2VidOneStagePipeline(checkpoint_path=checkpoint, **common)
+        elif isinstance(shot, TwoStageShot):
+            kind = KeyframeInterpolationPipeline if isinstance(shot, KeyframesShot) else TI2VidTwoStagesPipeline
+            distilled = [_lora(distilled_lora)] if distilled_lora else []
+            pipeline = kind(checkpoint_path=checkpoint, distilled_lora=distilled, **common, **upscaler)
+        elif isinstance(shot, ICLoraShot):
+            arguments |= {"video_conditioning": [(str(shot.reference), shot.reference_strength)]}
+            arguments |= {"skip_stage_2": shot.skip_stage_2}
+            pipeline = ICLoraPipeline(distilled_checkpoint_path=checkpoint, **common, **upscaler)
         else:
-            pipeline = DistilledPipeline(distilled_checkpoint_path=str(models.checkpoint), **common)
-        video, audio = pipeline(**arguments)
-        return torch.cat(list(video)), audio.waveform, audio.sampling_rate
+            pipeline = DistilledPipeline(distilled_checkpoint_path=checkpoint, **common, **upscaler)
+        chunks, sound = pipeline(**arguments)
+        return torch.cat(list(chunks)), sound.waveform, sound.sampling_rate
 
 
 def _lora(lora: tuple[Path, float]) -> Any:

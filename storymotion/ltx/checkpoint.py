@@ -82,7 +82,7 @@ def inspect_checkpoint(path: Path) -> CheckpointFacts:
         header=header,
         version=version or "2.0",
         layers=int(config["transformer"].get("num_layers", 48)),
-        trained_compression=COMPRESSION_FROM_2_4 if _version(version) >= (2, 4) else COMPRESSION_TO_2_3,
+        trained_compression=COMPRESSION_FROM_2_4 if version_number(version) >= (2, 4) else COMPRESSION_TO_2_3,
     )
 
 
@@ -94,8 +94,8 @@ def _config(header: Header) -> dict:
     return config if isinstance(config, dict) else {}
 
 
-def _version(text: str) -> tuple[int, ...]:
-    """"2.4-rc2" -> (2, 4): the leading numbers of the first two places."""
+def version_number(text: str) -> tuple[int, ...]:
+    """"2.4-rc2" -> (2, 4): the leading numbers of the first two places; () when there are none."""
     places = []
     for place in text.split(".")[:2]:
         digits = ""

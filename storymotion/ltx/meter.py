@@ -22,18 +22,21 @@ class Phase:
     ticks: int
 
 
-def phases_of_two_stages(prompt_layers: int, passes: int, steps: int, layers: int, chunks: int) -> tuple[Phase, ...]:
-    """The phases of a two-stage run, with a tick for every layer that runs and every decoded chunk.
+def phases_of_a_shot(
+    prompt_layers: int, forwards: int, layers: int, two_stages: bool, chunks: int
+) -> tuple[Phase, ...]:
+    """The phases of a run, with a tick for every layer that runs and every decoded chunk.
 
-    Stage 1 runs ``steps`` of ``passes`` forwards at half the side, stage 2 three at full size. Time
-    goes with the number of tokens, of which stage 2 has four times as many.
+    Stage 1 runs ``forwards`` forwards of ``layers`` layers, stage 2 (if there is one) three. Time goes
+    with the number of tokens, of which stage 2 has four times as many.
     """
-    first, second = passes * steps, STAGE_2_STEPS * 4
+    first, second = forwards, STAGE_2_STEPS * 4 if two_stages else 0
     denoising = (1 - READING_SHARE - DECODING_SHARE) / (first + second)
+    stage_2 = (Phase(STAGE_2, denoising * second, STAGE_2_STEPS * layers),) if two_stages else ()
     return (
         Phase(READING, READING_SHARE, prompt_layers + 1),
-        Phase(STAGE_1, denoising * first, passes * steps * layers),
-        Phase(STAGE_2, denoising * second, STAGE_2_STEPS * layers),
+        Phase(STAGE_1, denoising * first, forwards * layers),
+        *stage_2,
         Phase(DECODING, DECODING_SHARE, chunks),
     )
 

@@ -4,13 +4,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..errors import GuideOutsideShot, GuidesOnSameFrame, ModelFileMissing, UnknownChoice, ValueOutOfRange
+from ..errors import (
+    GuideOutsideShot,
+    GuidesMissing,
+    GuidesOnSameFrame,
+    ModelFileMissing,
+    UnknownChoice,
+    ValueOutOfRange,
+)
 from ..report import Line, line
 from ..shot import FRAME_GRID, check_frames, check_size
 from .checkpoint import CheckpointFacts, gemma_shards, inspect_checkpoint, inspect_upscaler
+from .guidance import Resolved, resolve
 from .lora import match_lora
 from .models import KEEPS, PRECISIONS, Lora, ModelSet
-from .shots import LAST_FRAME, TRAINED_COMPRESSION, Guide, Shot, TwoStageShot
+from .shots import (
+    LAST_FRAME,
+    TRAINED_COMPRESSION,
+    Guide,
+    GuidedShot,
+    ICLoraShot,
+    KeyframesShot,
+    Shot,
+    TwoStageShot,
+)
 
 LARGEST_SEED = 2**64 - 1
 # The SDK accepts 0 and 1 step and decodes noise; above 200 nothing is gained.
@@ -25,6 +42,7 @@ class Checked:
     models: ModelSet
     shot: Shot
     checkpoint: CheckpointFacts
+    guidance: Resolved | None
     notes: tuple[Line, ...]
 
 
@@ -48,12 +66,21 @@ def check(models: ModelSet, shot: Shot) -> Checked:
     if models.keep != "auto":
         notes.append(line("keep-not-yet", keep=models.keep))
     guides = tuple(_trained_compression(guide, checkpoint) for guide in checked.guides)
-    return Checked(models, replace(checked, guides=guides), checkpoint, tuple(notes))
+    guidance = None
+    if isinstance(checked, GuidedShot):
+        guidance = resolve(checked.guidance, checked.steps, checkpoint)
+        notes.extend(guidance.notes)
+    return Checked(models, replace(checked, guides=guides), checkpoint, guidance, tuple(notes))
 
 
 def _all_loras(models: ModelSet, shot: Shot) -> tuple[Lora, ...]:
-    distilled = shot.distilled_lora if isinstance(shot, TwoStageShot) else None
-    return (*models.loras, distilled) if distilled else models.loras
+    """The model's own LoRAs and the one that the pipeline brings."""
+    own = None
+    if isinstance(shot, TwoStageShot):
+        own = shot.distilled_lora
+    elif isinstance(shot, ICLoraShot):
+        own = shot.ic_lora
+    return (*models.loras, own) if own else models.loras
 
 
 def _check_numbers(shot: Shot) -> Shot:
@@ -64,8 +91,15 @@ def _check_numbers(shot: Shot) -> Shot:
         raise ValueOutOfRange("tail_trim (a multiple of 8)", shot.tail_trim, 0, LONGEST_TAIL)
     if not 0 <= shot.seed <= LARGEST_SEED:
         raise ValueOutOfRange("seed", shot.seed, 0, LARGEST_SEED)
-    if isinstance(shot, TwoStageShot) and shot.steps and not STEPS_RANGE[0] <= shot.steps <= STEPS_RANGE[1]:
+    if isinstance(shot, GuidedShot) and shot.steps and not STEPS_RANGE[0] <= shot.steps <= STEPS_RANGE[1]:
         raise ValueOutOfRange("steps (or 0 for the checkpoint's own)", shot.steps, *STEPS_RANGE)
+    if isinstance(shot, KeyframesShot) and not shot.guides:
+        raise GuidesMissing()
+    if isinstance(shot, ICLoraShot):
+        if not shot.reference.is_file():
+            raise ModelFileMissing("reference video", shot.reference.name, str(shot.reference.parent))
+        if not 0 <= shot.reference_strength <= 1:
+            raise ValueOutOfRange("reference_strength", shot.reference_strength, 0, 1)
     guides = tuple(_check_guide(guide, shot.frames) for guide in shot.guides)
     frames = [guide.frame for guide in guides]
     for frame in frames:

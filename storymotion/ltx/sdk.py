@@ -60,7 +60,8 @@ def collect_frames(chunks: Iterable[torch.Tensor], shot: Shot, meter: Meter) -> 
     """Take the decoder's uint8 chunks [f, h, w, 3] off the device into one tensor, one chunk at a time."""
     import torch
 
-    frames = torch.empty((shot.rendered_frames, shot.height, shot.width, 3), dtype=torch.uint8)
+    width, height = shot.rendered_size
+    frames = torch.empty((shot.rendered_frames, height, width, 3), dtype=torch.uint8)
     done = 0
     for chunk in chunks:
         frames[done : done + len(chunk)] = chunk.cpu()

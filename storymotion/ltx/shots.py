@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from ..errors import SeveralPictures, UnreadableImage
+from .guidance import Guidance
 from .models import Lora
 
 if TYPE_CHECKING:
@@ -54,6 +56,11 @@ class Shot:
     stages: ClassVar[str] = "two"
 
     @property
+    def rendered_size(self) -> tuple[int, int]:
+        """Width and height that come out, in pixels."""
+        return self.width, self.height
+
+    @property
     def rendered_frames(self) -> int:
         """Frames that the SDK makes, before the tail is cut."""
         return self.frames + self.tail_trim
@@ -65,15 +72,53 @@ class DistilledShot(Shot):
 
 
 @dataclass(frozen=True)
-class TwoStageShot(Shot):
-    """TI2VidTwoStagesPipeline: guided steps at half size, then 3 distilled steps at full size.
+class GuidedShot(Shot):
+    """What pipelines with guidance know on top.
 
-    ``steps``: 2..200, 0 = what the checkpoint's version asks for (40 for 2.0, 30 for 2.3).
+    ``steps`` of stage 1: 2..200, 0 = what the checkpoint's version asks for (40 for 2.0, 30 for 2.3).
     """
 
     negative_prompt: str = ""
     steps: int = 0
+    guidance: Guidance = field(default_factory=Guidance)
+
+
+@dataclass(frozen=True)
+class OneStageShot(GuidedShot):
+    """TI2VidOneStagePipeline: guided steps at full size, no upscaler and no distilled LoRA."""
+
+    stages: ClassVar[str] = "one"
+
+
+@dataclass(frozen=True)
+class TwoStageShot(GuidedShot):
+    """TI2VidTwoStagesPipeline: guided steps at half size, then 3 distilled steps at full size."""
+
     distilled_lora: Lora | None = None
+
+
+@dataclass(frozen=True)
+class KeyframesShot(TwoStageShot):
+    """KeyframeInterpolationPipeline: as two stages, and every guide is a keyframe to pass through."""
+
+
+@dataclass(frozen=True)
+class ICLoraShot(Shot):
+    """ICLoraPipeline: distilled steps that follow a reference video in the way that an IC-LoRA was trained for.
+
+    ``reference``: a video file, read up to the length of the shot; ``reference_strength`` 0..1.
+    ``skip_stage_2`` ends at half size. The LoRA works in stage 1 only, as do all others here.
+    """
+
+    reference: Path = Path()
+    reference_strength: float = 1.0
+    ic_lora: Lora | None = None
+    skip_stage_2: bool = False
+
+    @property
+    def rendered_size(self) -> tuple[int, int]:
+        """Width and height that come out."""
+        return (self.width // 2, self.height // 2) if self.skip_stage_2 else (self.width, self.height)
 
 
 def guide_from_pixels(

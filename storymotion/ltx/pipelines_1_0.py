@@ -1,0 +1,181 @@
+"""The pipeline classes of SDK 1.0.x: which one makes which shot, built and called with keywords only."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .guidance import Guider
+from .meter import STAGE_1, STAGE_2
+from .models import Lora
+from .preflight import Checked
+from .shots import Guide, GuidedShot, ICLoraShot, KeyframesShot, OneStageShot, TwoStageShot
+
+if TYPE_CHECKING:
+    import torch
+    from ltx_core.components.guiders import MultiModalGuiderParams
+    from ltx_core.loader import LoraPathStrengthAndSDOps
+    from ltx_pipelines.utils.args import ImageConditioningInput
+
+# The length of constants.DISTILLED_SIGMA_VALUES, less its end.
+DISTILLED_STEPS = 8
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A pipeline, ready to be called: ``ledgers`` are its ModelLedgers, each with the stage it serves at a time."""
+
+    pipeline: Any
+    ledgers: tuple[tuple[Any, Callable[[], str]], ...]
+    arguments: dict[str, Any]
+
+
+def prepare(checked: Checked, device: torch.device) -> Prepared:
+    """Make the SDK's pipeline for the shot. Nothing is loaded yet: a ModelLedger only knows paths."""
+    shot = checked.shot
+    if isinstance(shot, OneStageShot):
+        return _one_stage(checked, shot, device)
+    if isinstance(shot, TwoStageShot):
+        return _two_stages(checked, shot, device)
+    if isinstance(shot, ICLoraShot):
+        return _ic_lora(checked, shot, device)
+    return _distilled(checked, device)
+
+
+def _distilled(checked: Checked, device: torch.device) -> Prepared:
+    from ltx_pipelines.distilled import DistilledPipeline
+
+    pipeline = DistilledPipeline(
+        distilled_checkpoint_path=str(checked.models.checkpoint),
+        spatial_upsampler_path=str(checked.models.spatial_upscaler),
+        **_of_every_pipeline(checked, device),
+    )
+    # One transformer serves both stages: the layers of its first 8 steps are stage 1.
+    ticks = iter(range(DISTILLED_STEPS * checked.checkpoint.layers))
+    stage = (pipeline.model_ledger, lambda: STAGE_2 if next(ticks, None) is None else STAGE_1)
+    return Prepared(pipeline, (stage,), _arguments(checked) | _tiles())
+
+
+def _one_stage(checked: Checked, shot: OneStageShot, device: torch.device) -> Prepared:
+    from ltx_pipelines.ti2vid_one_stage import TI2VidOneStagePipeline
+
+    pipeline = TI2VidOneStagePipeline(
+        checkpoint_path=str(checked.models.checkpoint), **_of_every_pipeline(checked, device)
+    )
+    # This pipeline takes no tiling: it decodes the whole shot at once.
+    return Prepared(
+        pipeline, ((pipeline.model_ledger, lambda: STAGE_1),), _arguments(checked) | _guided(checked, shot)
+    )
+
+
+def _two_stages(checked: Checked, shot: TwoStageShot, device: torch.device) -> Prepared:
+    from ltx_pipelines.keyframe_interpolation import KeyframeInterpolationPipeline
+    from ltx_pipelines.ti2vid_two_stages import TI2VidTwoStagesPipeline
+
+    pipeline_class = KeyframeInterpolationPipeline if isinstance(shot, KeyframesShot) else TI2VidTwoStagesPipeline
+    pipeline = pipeline_class(
+        checkpoint_path=str(checked.models.checkpoint),
+        distilled_lora=[_lora(shot.distilled_lora)] if shot.distilled_lora else [],
+        spatial_upsampler_path=str(checked.models.spatial_upscaler),
+        **_of_every_pipeline(checked, device),
+    )
+    return Prepared(
+        pipeline, _both_ledgers(pipeline), _arguments(checked) | _guided(checked, shot) | _tiles()
+    )
+
+
+def _ic_lora(checked: Checked, shot: ICLoraShot, device: torch.device) -> Prepared:
+    from ltx_pipelines.ic_lora import ICLoraPipeline
+
+    common = _of_every_pipeline(checked, device)
+    if shot.ic_lora:
+        common["loras"] = [*common["loras"], _lora(shot.ic_lora)]
+    pipeline = ICLoraPipeline(
+        distilled_checkpoint_path=str(checked.models.checkpoint),
+        spatial_upsampler_path=str(checked.models.spatial_upscaler),
+        **common,
+    )
+    reference = {
+        "video_conditioning": [(str(shot.reference), float(shot.reference_strength))],
+        "skip_stage_2": shot.skip_stage_2,
+    }
+    return Prepared(pipeline, _both_ledgers(pipeline), _arguments(checked) | reference | _tiles())
+
+
+def _both_ledgers(pipeline: Any) -> tuple[tuple[Any, Callable[[], str]], ...]:
+    return (pipeline.stage_1_model_ledger, lambda: STAGE_1), (pipeline.stage_2_model_ledger, lambda: STAGE_2)
+
+
+def _of_every_pipeline(checked: Checked, device: torch.device) -> dict[str, Any]:
+    from ltx_core.quantization import QuantizationPolicy
+
+    models = checked.models
+    return {
+        "gemma_root": str(models.text_encoder),
+        "loras": [_lora(lora) for lora in models.loras],
+        "device": device,
+        "quantization": QuantizationPolicy.fp8_cast() if models.precision == "fp8" else None,
+    }
+
+
+def _arguments(checked: Checked) -> dict[str, Any]:
+    shot = checked.shot
+    return {
+        "prompt": shot.prompt,
+        "seed": shot.seed,
+        "height": shot.height,
+        "width": shot.width,
+        "num_frames": shot.rendered_frames,
+        "frame_rate": float(shot.fps),
+        "images": [_conditioning(guide) for guide in shot.guides],
+        "enhance_prompt": shot.enhance_prompt,
+    }
+
+
+def _tiles() -> dict[str, Any]:
+    from ltx_core.model.video_vae import TilingConfig
+
+    # What the SDK's own command line uses; without tiles the decoder needs the most memory.
+    return {"tiling_config": TilingConfig.default()}
+
+
+def _guided(checked: Checked, shot: GuidedShot) -> dict[str, Any]:
+    guidance = checked.guidance
+    assert guidance is not None
+    return {
+        "negative_prompt": shot.negative_prompt,
+        "num_inference_steps": guidance.steps,
+        "video_guider_params": _guider(guidance.video),
+        "audio_guider_params": _guider(guidance.audio),
+    }
+
+
+def _guider(guider: Guider) -> MultiModalGuiderParams:
+    from ltx_core.components.guiders import MultiModalGuiderParams
+
+    return MultiModalGuiderParams(
+        cfg_scale=float(guider.cfg),
+        stg_scale=float(guider.stg),
+        stg_blocks=list(guider.stg_blocks or ()),
+        rescale_scale=float(guider.rescale),
+        modality_scale=float(guider.modality),
+        skip_step=guider.skip_step,
+    )
+
+
+def _conditioning(guide: Guide) -> ImageConditioningInput:
+    from ltx_pipelines.utils.args import ImageConditioningInput
+
+    # The SDK only opens the path with Pillow, which takes a file in memory as well.
+    picture: Any = io.BytesIO(guide.png)
+    return ImageConditioningInput(
+        path=picture, frame_idx=guide.frame, strength=float(guide.strength), crf=guide.compression
+    )
+
+
+def _lora(lora: Lora) -> LoraPathStrengthAndSDOps:
+    from ltx_core.loader import LTXV_LORA_COMFY_RENAMING_MAP, LoraPathStrengthAndSDOps
+
+    return LoraPathStrengthAndSDOps(str(lora.path), float(lora.strength), LTXV_LORA_COMFY_RENAMING_MAP)
