@@ -5,10 +5,12 @@ from __future__ import annotations
 from comfy_api.latest import ComfyExtension, io
 
 from .encode import StoryMotionAnimationEncode
+from .guidance import StoryMotionGuidance
+from .guided import StoryMotionKeyframes, StoryMotionOneStage, StoryMotionTwoStage
 from .models import StoryMotionLTX2Lora, StoryMotionLTX2Model
 from .motion import SafeMotionMapper
 from .plan import StoryMotionImageGuide, StoryMotionShotPlan
-from .shots import StoryMotionDistilled, StoryMotionTwoStage
+from .shots import StoryMotionDistilled, StoryMotionICLora
 
 NODES: list[type[io.ComfyNode]] = [
     StoryMotionLTX2Model,
@@ -17,6 +19,10 @@ NODES: list[type[io.ComfyNode]] = [
     StoryMotionShotPlan,
     StoryMotionDistilled,
     StoryMotionTwoStage,
+    StoryMotionOneStage,
+    StoryMotionKeyframes,
+    StoryMotionICLora,
+    StoryMotionGuidance,
     SafeMotionMapper,
     StoryMotionAnimationEncode,
 ]

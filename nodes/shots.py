@@ -1,16 +1,16 @@
-"""Nodes that make shots with LTX-2, one for each of the SDK's pipelines."""
+"""Nodes that make shots with the distilled checkpoint, and what every node that makes shots has in common."""
 
 from __future__ import annotations
 
 import time
 from typing import Any
 
-from comfy_api.latest import io
+from comfy_api.latest import Input, io
 
 from ..storymotion.ltx.models import Lora, ModelSet
-from ..storymotion.ltx.preflight import LARGEST_SEED, LONGEST_TAIL, STEPS_RANGE, check
+from ..storymotion.ltx.preflight import LARGEST_SEED, LONGEST_TAIL, check
 from ..storymotion.ltx.render import render_shot
-from ..storymotion.ltx.shots import DistilledShot, Guide, Shot, TwoStageShot
+from ..storymotion.ltx.shots import DistilledShot, ICLoraShot, Shot
 from ..storymotion.media.sound import Sound
 from ..storymotion.report import line, speak
 from ..storymotion.shot import FPS_RANGE, FRAME_GRID, GRID, LARGEST_SIDE, exact_frame_rate
@@ -19,7 +19,7 @@ from .host import make_room, node_progress
 from .language import says_errors_in_users_language, user_language
 from .models import complaint, fingerprint_choices
 from .types import LTX2Guides, LTX2Model
-from .video import ShotVideo
+from .video import ShotVideo, as_file
 
 
 def shot_inputs() -> list[io.Input]:
@@ -103,8 +103,11 @@ def make_shot(model: ModelSet, shot: Shot) -> io.NodeOutput:
     check(model, shot)
     started = time.monotonic()
     rendered = render_shot(model, shot, device=make_room(), progress=node_progress())
-    size = {"frames": shot.frames, "width": shot.width, "height": shot.height, "fps": shot.fps}
+    width, height = shot.rendered_size
+    size = {"frames": shot.frames, "width": width, "height": height, "fps": shot.fps}
     report = [line("shot", **size, seconds=time.monotonic() - started), *rendered.notes]
+    if shot.tail_trim:
+        report.append(line("tail-trimmed", count=shot.tail_trim))
     sound = Sound(rendered.waveform.numpy(), rendered.sample_rate)
     video = ShotVideo(rendered.frames, exact_frame_rate(shot.fps), sound)
     return io.NodeOutput(video, speak(report, user_language()))
@@ -127,64 +130,48 @@ class StoryMotionDistilled(io.ComfyNode):
 
     @classmethod
     @says_errors_in_users_language
-    def execute(
-        cls,
-        model: ModelSet,
-        prompt: str,
-        width: int,
-        height: int,
-        frames: int,
-        fps: float,
-        seed: int,
-        guides: tuple[Guide, ...] = (),
-        enhance_prompt: bool = False,
-        tail_trim: int = 0,
-    ) -> io.NodeOutput:
-        shot = DistilledShot(prompt, width, height, frames, fps, seed, guides, enhance_prompt, tail_trim)
-        return make_shot(model, shot)
+    def execute(cls, model: ModelSet, **shot: Any) -> io.NodeOutput:
+        return make_shot(model, DistilledShot(**shot))
 
 
-class StoryMotionTwoStage(io.ComfyNode):
-    """The SDK's TI2VidTwoStagesPipeline."""
+class StoryMotionICLora(io.ComfyNode):
+    """The SDK's ICLoraPipeline."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
-            node_id="StoryMotionTwoStage",
-            display_name="LTX-2 Two Stage",
+            node_id="StoryMotionICLora",
+            display_name="LTX-2 IC-LoRA",
             category="StoryMotion/LTX-2",
-            description="Best quality of expression and motion: guided steps at half size with the dev checkpoint, "
-            "then 3 steps at full size with the distilled LoRA.",
+            description="Follows a reference video (pose, depth, edges, motion) in the way that an IC-LoRA was "
+            "trained for. Distilled checkpoint; no guidance and no negative prompt.",
             inputs=[
                 *shot_inputs(),
-                io.Combo.Input(
-                    "distilled_lora",
-                    options=choices(LORAS),
-                    tooltip="Lightricks' distilled LoRA for this checkpoint; stage 2 needs it.",
-                ),
+                io.Video.Input("reference", tooltip="The video to follow, as the IC-LoRA expects it."),
+                io.Combo.Input("ic_lora", options=choices(LORAS), tooltip="The IC-LoRA file; it works in stage 1."),
                 io.Float.Input(
-                    "distilled_lora_strength",
-                    default=0.6,
+                    "ic_lora_strength",
+                    default=1.0,
                     min=-4.0,
                     max=4.0,
                     step=0.05,
                     optional=True,
-                    tooltip="How much of the distilled LoRA stage 2 gets.",
+                    tooltip="1 = as trained.",
                 ),
-                io.String.Input(
-                    "negative_prompt",
-                    multiline=True,
-                    default="",
+                io.Float.Input(
+                    "reference_strength",
+                    default=1.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
                     optional=True,
-                    tooltip="What to keep away from. Words such as cartoonish would take the drawing away.",
+                    tooltip="How closely the reference is followed. 0 ignores it.",
                 ),
-                io.Int.Input(
-                    "steps",
-                    default=0,
-                    min=0,
-                    max=STEPS_RANGE[1],
+                io.Boolean.Input(
+                    "skip_stage_2",
+                    default=False,
                     optional=True,
-                    tooltip="Steps of stage 1. 0 = what the checkpoint asks for: 40 for LTX-2.0, 30 for 2.3.",
+                    tooltip="Stop after stage 1: a quick look at half the width and height.",
                 ),
                 *options_of_every_shot(),
             ],
@@ -192,45 +179,34 @@ class StoryMotionTwoStage(io.ComfyNode):
         )
 
     @classmethod
-    def validate_inputs(cls, distilled_lora: str | None = None) -> bool | str:
-        return complaint(LORAS, distilled_lora)
+    def validate_inputs(cls, ic_lora: str | None = None) -> bool | str:
+        return complaint(LORAS, ic_lora)
 
     @classmethod
     def fingerprint_inputs(cls, **inputs: Any) -> Any:
-        return fingerprint_choices((LORAS, inputs.get("distilled_lora")))
+        return fingerprint_choices((LORAS, inputs.get("ic_lora")))
 
     @classmethod
     @says_errors_in_users_language
     def execute(
         cls,
         model: ModelSet,
-        prompt: str,
-        width: int,
-        height: int,
-        frames: int,
-        fps: float,
-        seed: int,
-        distilled_lora: str,
-        distilled_lora_strength: float = 0.6,
-        negative_prompt: str = "",
-        steps: int = 0,
-        guides: tuple[Guide, ...] = (),
-        enhance_prompt: bool = False,
-        tail_trim: int = 0,
+        reference: Input.Video,
+        ic_lora: str,
+        ic_lora_strength: float = 1.0,
+        reference_strength: float = 1.0,
+        skip_stage_2: bool = False,
+        **shot: Any,
     ) -> io.NodeOutput:
-        lora = Lora(path_of(LORAS, distilled_lora), distilled_lora_strength)
-        shot = TwoStageShot(
-            prompt,
-            width,
-            height,
-            frames,
-            fps,
-            seed,
-            guides,
-            enhance_prompt,
-            tail_trim,
-            negative_prompt=negative_prompt,
-            steps=steps,
-            distilled_lora=lora,
-        )
-        return make_shot(model, shot)
+        lora = Lora(path_of(LORAS, ic_lora), ic_lora_strength)
+        with as_file(reference) as path:
+            return make_shot(
+                model,
+                ICLoraShot(
+                    **shot,
+                    reference=path,
+                    reference_strength=reference_strength,
+                    ic_lora=lora,
+                    skip_stage_2=skip_stage_2,
+                ),
+            )

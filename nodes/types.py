@@ -8,3 +8,5 @@ from comfy_api.latest import io
 LTX2Model = io.Custom("LTX2_MODEL")
 # Carries a tuple of storymotion.ltx.shots.Guide.
 LTX2Guides = io.Custom("LTX2_GUIDES")
+# Carries storymotion.ltx.guidance.Guidance.
+LTX2Guidance = io.Custom("LTX2_GUIDANCE")

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import io as std_io
 import json
+import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from comfy_api.latest import Input, InputImpl, Types
 
 from ..storymotion.media.encode import encode_mp4
-from ..storymotion.media.settings import DEFAULT_SETTINGS
+from ..storymotion.media.settings import DEFAULT_SETTINGS, EncodeSettings
 from ..storymotion.media.sound import Sound
 
 if TYPE_CHECKING:
     import numpy
     import torch
+
+# Colour at full size and no quantisation: what is left is the rounding of RGB to YCbCr.
+LOSSLESS = EncodeSettings(crf=0, speed="ultrafast", tune="none", pixel_format="yuv444p")
 
 
 class ShotVideo(Input.Video):
@@ -123,6 +129,29 @@ class ShotVideo(Input.Video):
     def get_container_format(self) -> str:
         """What ``save_to`` and ``get_stream_source`` write."""
         return "mp4"
+
+
+@contextmanager
+def as_file(video: Input.Video) -> Iterator[Path]:
+    """``video`` as a file that can be read by path; one that has none is written without loss for the time being."""
+    import folder_paths
+
+    source = None if isinstance(video, ShotVideo) else video.get_stream_source()
+    if isinstance(source, str):
+        yield Path(source)
+        return
+    folder = Path(folder_paths.get_temp_directory())
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"storymotion-{uuid.uuid4().hex}.mp4"
+    try:
+        if source is not None:
+            path.write_bytes(source.read())
+        else:
+            frames, count, width, height, frame_rate, _ = rgb_frames_of(video)
+            encode_mp4(path, frames, count, width, height, frame_rate, settings=LOSSLESS)
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def metadata_text(metadata: dict | None) -> dict[str, str]:

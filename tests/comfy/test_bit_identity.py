@@ -12,10 +12,10 @@ import torch
 from PIL import Image
 
 from dev.client import ComfyClient
+from dev.direct_sdk import call_sdk
 from dev.server import ComfyServer
 from storymotion.ltx.models import ModelSet
 from storymotion.ltx.shots import DistilledShot, TwoStageShot
-from tests.direct_sdk import call_sdk
 
 from .conftest import FRAMES, Graph
 from .test_workflows_run import save_frames

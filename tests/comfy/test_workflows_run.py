@@ -29,6 +29,10 @@ NODES = {
     "StoryMotionShotPlan",
     "StoryMotionDistilled",
     "StoryMotionTwoStage",
+    "StoryMotionOneStage",
+    "StoryMotionKeyframes",
+    "StoryMotionICLora",
+    "StoryMotionGuidance",
     "SafeMotionMapper",
     "StoryMotionAnimationEncode",
 }
@@ -166,3 +170,24 @@ def test_replaced_model_file_renders_again(
     times = checkpoint.stat()
     os.utime(checkpoint, ns=(times.st_atime_ns, times.st_mtime_ns + 1_000_000))
     assert "6" not in cached(comfy_client.run(distilled)), "the checkpoint changed on disk, and the old shot came back"
+
+
+def test_every_pipeline_node(comfy_client: ComfyClient, comfy_server: ComfyServer, two_stage: Graph) -> None:
+    graph = two_stage
+    shot = dict(graph.pop("6")["inputs"])
+    common = {name: shot[name] for name in ("model", "prompt", "width", "height", "frames", "fps", "seed", "guides")}
+    lora = {"distilled_lora": shot["distilled_lora"]}
+    graph.add("40", "StoryMotionGuidance", preset="custom", video_cfg=2.0, video_stg_blocks="0,1")
+    guided = {"negative_prompt": "blurry", "steps": 2, "guidance": ["40", 0]}
+    graph.add("6", "StoryMotionOneStage", **common, **guided)
+    graph.add("50", "StoryMotionKeyframes", **common, **guided, **lora)
+    ic_lora = {"reference": ["6", 0], "ic_lora": "tiny-ic-lora.safetensors", "skip_stage_2": True}
+    graph.add("60", "StoryMotionICLora", **common, **ic_lora)
+    graph.add("51", "StoryMotionAnimationEncode", video=["50", 0], filename_prefix="keyframes")
+    graph.add("61", "StoryMotionAnimationEncode", video=["60", 0], filename_prefix="ic-lora")
+    entry = comfy_client.run(graph)
+    assert_delivery_file(probe(saved(comfy_server, entry)))
+    assert_delivery_file(probe(saved(comfy_server, entry, "51")))
+    half = probe(saved(comfy_server, entry, "61"))
+    assert (half.width, half.height, half.frames) == (224, 128, FRAMES)
+    assert not list((comfy_server.data / "temp").glob("storymotion-*")), "the reference was left in the temp folder"

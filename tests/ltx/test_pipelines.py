@@ -12,6 +12,7 @@ import numpy
 import pytest
 import torch
 
+from dev.direct_sdk import call_sdk
 from dev.tiny_models import TinyModels, make_model_set
 from storymotion import errors
 from storymotion.ltx.guidance import Guidance, Guider, default_guider, parse_blocks, resolve
@@ -27,7 +28,6 @@ from storymotion.ltx.shots import (
     guide_from_pixels,
 )
 from storymotion.media.encode import encode_mp4
-from tests.direct_sdk import call_sdk
 
 from .test_render import Recorder, same
 

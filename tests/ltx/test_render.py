@@ -10,12 +10,12 @@ import numpy
 import pytest
 import torch
 
+from dev.direct_sdk import call_sdk
 from dev.tiny_models import TinyModels, make_model_set
 from storymotion.errors import RenderFailed
 from storymotion.ltx.models import Lora, ModelSet
 from storymotion.ltx.render import RenderedShot, render_shot
 from storymotion.ltx.shots import DistilledShot, Guide, TwoStageShot, guide_from_pixels
-from tests.direct_sdk import call_sdk
 
 
 def same(ours: RenderedShot, frames: torch.Tensor, waveform: torch.Tensor, rate: int) -> bool:
