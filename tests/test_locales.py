@@ -72,9 +72,7 @@ def test_both_languages_have_the_same_files() -> None:
 
 def test_korean_sentences_are_korean() -> None:
     sentences = {
-        path: text
-        for path, text in texts("ko", "nodeDefs.json").items()
-        if path.endswith(("tooltip", "description"))
+        path: text for path, text in texts("ko", "nodeDefs.json").items() if path.endswith(("tooltip", "description"))
     }
     assert len(sentences) > 50
     assert [path for path, text in sentences.items() if not HANGUL.search(text)] == []
@@ -96,7 +94,7 @@ def test_categories_and_socket_types_have_names(nodes: dict[str, NodeInfo]) -> N
     types = {kind for info in nodes.values() for kind in info["output"]}
     types |= {kind for info in nodes.values() for kind, _ in inputs_of(info).values() if isinstance(kind, str)}
     ours = {kind for kind in types if kind.startswith("LTX2_")}
-    assert len(ours) == 2
+    assert "LTX2_MODEL" in ours
     wanted = {f"nodeCategories > {locale_key(part)}" for part in categories}
     wanted |= {f"dataTypes > {locale_key(kind)}" for kind in ours}
     assert differences(dict.fromkeys(texts("en", "main.json"), ""), dict.fromkeys(wanted, "")) == []
