@@ -6,41 +6,52 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from PIL import Image, ImageColor, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
 Point = tuple[float, float]
 Path = Sequence[Point]
 
-OVERSAMPLING = 3
+OVERSAMPLING = 4
 INK = "#4a2d2a"
 LINE = 4.0  # pixels of the finished picture
 THIN = 2.6
 
 
-def curve(data: str, closed: bool = True, steps: int = 14) -> list[Point]:
+def curve(data: str, closed: bool = True) -> list[Point]:
     """A smooth path (Catmull-Rom) through points written as "x,y x,y! x,y"; at those with "!" it has a corner.
 
-    ``closed``: the last point is joined to the first. ``steps``: straight pieces between two points.
+    ``closed``: the last point is joined to the first.
     """
-    points: list[Point] = []
-    corners: list[bool] = []
-    for word in data.split():
-        x, y = word.rstrip("!").split(",")
-        points.append((float(x), float(y)))
-        corners.append(word.endswith("!"))
+    return _smooth(_points(data), closed)
+
+
+def symmetric(data: str, axis: float) -> list[Point]:
+    """A closed smooth path of which ``data`` is one half, and its mirror image at x = ``axis`` the other."""
+    half = _points(data)
+    return _smooth([*half, *((2 * axis - x, y, corner) for x, y, corner in reversed(half) if x != axis)], closed=True)
+
+
+def _points(data: str) -> list[tuple[float, float, bool]]:
+    pairs = [(word.rstrip("!").split(","), word.endswith("!")) for word in data.split()]
+    return [(float(x), float(y), corner) for (x, y), corner in pairs]
+
+
+def _smooth(points: list[tuple[float, float, bool]], closed: bool, steps: int = 14) -> list[Point]:
     count = len(points)
     path: list[Point] = []
     for here in range(count if closed else count - 1):
         after = (here + 1) % count
         start, end = points[here], points[after]
         # A corner, or the end of an open path, does not look past itself.
-        before = start if corners[here] or (not closed and here == 0) else points[here - 1]
-        beyond = end if corners[after] or (not closed and after == count - 1) else points[(here + 2) % count]
+        before = start if start[2] or (not closed and here == 0) else points[here - 1]
+        beyond = end if end[2] or (not closed and after == count - 1) else points[(here + 2) % count]
         path += [_between(before, start, end, beyond, step / steps) for step in range(steps)]
-    return path if closed else [*path, points[-1]]
+    return path if closed else [*path, points[-1][:2]]
 
 
-def _between(before: Point, start: Point, end: Point, beyond: Point, t: float) -> Point:
+def _between(
+    before: Sequence[float], start: Sequence[float], end: Sequence[float], beyond: Sequence[float], t: float
+) -> Point:
     def blend(a: float, b: float, c: float, d: float) -> float:
         return b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)))
 
@@ -94,10 +105,9 @@ class Canvas:
         """Fill a closed path; ``opacity`` 0..1."""
         if opacity >= 1:
             self._pen().polygon(_enlarged(path), fill=colour)
-            return
-        mask = Image.new("L", self._image.size)
-        ImageDraw.Draw(mask).polygon(_enlarged(path), fill=round(255 * opacity))
-        self._image.paste(ImageColor.getrgb(colour), mask=mask)
+        else:
+            mask, corner = _mask(path, round(255 * opacity))
+            self._image.paste(Image.new("RGB", mask.size, colour), corner, mask)
 
     def line(self, path: Path, colour: str = INK, width: float = LINE) -> None:
         """Draw an open path with round ends."""
@@ -110,16 +120,20 @@ class Canvas:
     def shape(self, path: Path, colour: str, ink: str = INK, width: float = LINE) -> None:
         """Fill a closed path and draw its outline."""
         self.fill(path, colour)
-        self.line([*path, path[0]], ink, width)
+        self.outline(path, ink, width)
+
+    def outline(self, path: Path, colour: str = INK, width: float = LINE) -> None:
+        """Draw a closed path."""
+        self.line([*path, path[0]], colour, width)
 
     @contextmanager
     def inside(self, path: Path) -> Iterator[None]:
         """What is drawn in this block shows only inside the closed path."""
-        before = self._image.copy()
+        drawing, self._image = self._image, self._image.copy()
         yield
-        mask = Image.new("L", self._image.size)
-        ImageDraw.Draw(mask).polygon(_enlarged(path), fill=255)
-        self._image = Image.composite(self._image, before, mask)
+        mask, (left, top) = _mask(path, 255)
+        drawing.paste(self._image.crop((left, top, left + mask.width, top + mask.height)), (left, top), mask)
+        self._image = drawing
 
     def paste(self, picture: Image.Image, left: float, top: float, width: float, height: float) -> None:
         """Lay a picture, scaled to ``width`` x ``height``, with its upper left corner at ``left, top``."""
@@ -134,7 +148,7 @@ class Canvas:
 
     def finished(self) -> Image.Image:
         """The picture at its own size."""
-        return self._image.resize(self.size, Image.Resampling.LANCZOS)
+        return self._image.reduce(OVERSAMPLING)
 
     def _pen(self) -> ImageDraw.ImageDraw:
         return ImageDraw.Draw(self._image)
@@ -142,3 +156,13 @@ class Canvas:
 
 def _enlarged(path: Path) -> list[Point]:
     return [(x * OVERSAMPLING, y * OVERSAMPLING) for x, y in path]
+
+
+def _mask(path: Path, value: int) -> tuple[Image.Image, tuple[int, int]]:
+    """A mask of the size of the closed path, ``value`` inside it, and where its upper left corner belongs."""
+    points = _enlarged(path)
+    left, top = (math.floor(min(numbers)) for numbers in zip(*points))
+    right, bottom = (math.ceil(max(numbers)) for numbers in zip(*points))
+    mask = Image.new("L", (right - left + 1, bottom - top + 1))
+    ImageDraw.Draw(mask).polygon([(x - left, y - top) for x, y in points], fill=value)
+    return mask, (left, top)
