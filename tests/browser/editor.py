@@ -1,0 +1,108 @@
+"""ComfyUI's editor in a real browser, as a person sees it: open a workflow, press Run, read what the page says."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from playwright.sync_api import Locator, Page, Request, Route, expect
+
+SECONDS_TO_OPEN = 60
+# The page as a returning user has it: no welcome dialog over it, English, and nothing left from the test before.
+SETTINGS = {
+    "Comfy.Locale": "en",
+    "Comfy.Minimap.Visible": False,
+    "Comfy.TutorialCompleted": True,
+    "Comfy.VueNodes.Enabled": False,
+    "Comfy.Workflow.Persist": False,
+}
+# Values travel as JSON text: playwright would turn `undefined` into null, which the editor takes for a broken workflow.
+SUMMARY = """() => JSON.stringify({
+    types: app.graph.nodes.map(node => node.type),
+    unregistered: app.graph.nodes.map(node => node.type).filter(type => !LiteGraph.registered_node_types[type]),
+    boxes: app.graph.nodes.map(node => [Number(node.id), [...node.pos], [...node.size]]),
+    links: [...app.graph.links.values()].length,
+    groups: app.graph.groups.map(group => group.title),
+})"""
+
+
+class Editor:
+    """A browser page with the editor of the ComfyUI at ``address`` ("http://127.0.0.1:8188") in it.
+
+    ``page_errors`` collects what the page's own scripts raise. The page reaches nothing but that server.
+    """
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.page = page
+        self.address = address
+        self.page_errors: list[str] = []
+        page.on("pageerror", lambda error: self.page_errors.append(str(error)))
+        page.route("**/*", self._keep_on_this_machine)
+
+    def open(self) -> None:
+        """Load the editor and wait until the pack's nodes are registered in it."""
+        # The server keeps the settings; ours have to be there before the page reads them.
+        answer = self.page.request.post(f"{self.address}/settings", data=SETTINGS)
+        assert answer.ok, answer.status
+        self.page.goto(self.address)
+        self.page.wait_for_function(
+            "() => Boolean(window.app?.graph && app.canvas && LiteGraph.registered_node_types['SafeMotionMapper'])",
+            timeout=SECONDS_TO_OPEN * 1000,
+        )
+
+    def load(self, workflow: dict[str, Any]) -> None:
+        """Open a workflow (editor's format) in a new tab."""
+        text = json.dumps(workflow)
+        self.page.evaluate("async text => { await app.loadGraphData(JSON.parse(text), true, true, 'test') }", text)
+
+    def summary(self) -> dict[str, Any]:
+        """Types, boxes, links and groups of the open workflow, and the types that nobody registered."""
+        return json.loads(self.page.evaluate(SUMMARY))
+
+    def prompt(self) -> dict[str, Any]:
+        """What the editor would queue (API format), without its own "_meta"."""
+        text = self.page.evaluate("async () => JSON.stringify((await app.graphToPrompt()).output)")
+        return {key: {"class_type": n["class_type"], "inputs": n["inputs"]} for key, n in json.loads(text).items()}
+
+    def set_widgets(self, class_type: str, values: dict[str, Any]) -> None:
+        """Set widgets of every node of that class, as typing into them would."""
+        self.page.evaluate(
+            """text => {
+                const [type, values] = JSON.parse(text)
+                for (const node of app.graph.nodes.filter(node => node.type === type))
+                    for (const [name, value] of Object.entries(values))
+                        node.widgets.find(widget => widget.name === name).value = value
+            }""",
+            json.dumps([class_type, values]),
+        )
+
+    def run(self) -> None:
+        """Press the Run button."""
+        self.page.click('[data-testid="queue-button"]')
+
+    def complaints(self) -> Locator:
+        """Where the editor lists what is wrong, opened: a dialog (1.33) or the panel behind "View details" (1.49)."""
+        dialog = self.page.locator("[role=dialog]")
+        details = self.page.get_by_text("View details", exact=True)
+        expect(dialog.or_(details).first).to_be_visible()
+        if not details.is_visible():
+            return dialog
+        details.click()
+        return self.page.get_by_test_id("properties-panel")
+
+    def close_dialogs(self) -> None:
+        """Press Escape until no dialog is left."""
+        dialogs = self.page.locator("[role=dialog]")
+        while dialogs.count():
+            self.page.keyboard.press("Escape")
+            dialogs.first.wait_for(state="detached")
+
+    def error_toasts(self) -> list[str]:
+        """The error messages that pop up at the edge of the page and are there now."""
+        return self.page.locator(".p-toast-message-error").all_inner_texts()
+
+    def _keep_on_this_machine(self, route: Route, request: Request) -> None:
+        if request.url.startswith((self.address, "blob:", "data:")):
+            route.continue_()
+        else:
+            route.abort()

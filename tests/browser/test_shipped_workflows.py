@@ -1,0 +1,152 @@
+"""The shipped workflows in ComfyUI's editor: they open clean, queue what their API twins say, and end in a film."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from dev.client import ComfyClient
+from dev.comfyui import ready_comfyui
+from dev.demo import REPLACED
+from dev.server import ComfyServer, lay_out_data, lay_out_samples
+
+from .conftest import shipped, shipped_names, twin
+from .editor import Editor
+
+pytestmark = pytest.mark.browser
+TITLE = 30  # pixels of a node's title, above its position
+Screenshot = Callable[[Page, str], Path]
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_opens_clean_and_queues_what_its_twin_says(
+    editor: Editor, comfy_client: ComfyClient, screenshot: Screenshot, name: str
+) -> None:
+    workflow = shipped(name)
+    editor.load(workflow)
+
+    # Of the models only the public ones are offered, each with its folder; nothing else is complained about.
+    offered = [model for node in workflow["nodes"] for model in node["properties"].get("models", [])]
+    missing = editor.complaints()
+    expect(missing).to_contain_text("Missing Models")
+    for model in offered:
+        expect(missing).to_contain_text(model["name"])
+        expect(missing).to_contain_text(model["directory"])
+    assert missing.inner_text().count(".safetensors") == len(offered)
+    editor.close_dialogs()
+    screenshot(editor.page, name)
+
+    opened = editor.summary()
+    assert opened["unregistered"] == []
+    assert sorted(opened["types"]) == sorted(node["type"] for node in workflow["nodes"])
+    assert opened["links"] == len(workflow["links"])
+    assert opened["groups"] == [group["title"] for group in workflow["groups"]]
+    assert overlaps(opened["boxes"]) == []
+    # A node that needs more room than the file gives it is enlarged, and would cover the next one.
+    sizes = {node["id"]: node["size"] for node in workflow["nodes"]}
+    assert {key: size for key, _, size in opened["boxes"]} == sizes
+
+    assert without_the_editors_own(editor.prompt(), comfy_client.get("/object_info")) == twin(name)
+    assert editor.page_errors == []
+    assert editor.error_toasts() == []
+
+
+def overlaps(boxes: list[list[Any]]) -> list[tuple[int, int]]:
+    """The pairs of nodes whose rectangles, titles included, share a place."""
+    return [
+        (one, other)
+        for (one, (left, top), (width, height)), (other, (x, y), (w, h)) in itertools.combinations(boxes, 2)
+        if left < x + w and x < left + width and top - TITLE < y + h and y - TITLE < top + height
+    ]
+
+
+def without_the_editors_own(prompt: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """A prompt without inputs that no server knows, such as the text that the editor's preview node shows."""
+
+    def known(class_type: str) -> set[str]:
+        return {name for group in definitions[class_type]["input"].values() for name in group}
+
+    return {
+        key: node | {"inputs": {name: v for name, v in node["inputs"].items() if name in known(node["class_type"])}}
+        for key, node in prompt.items()
+    }
+
+
+def test_templates_offer_them_with_pictures(editor: Editor, screenshot: Screenshot) -> None:
+    page = editor.page
+    page.evaluate("() => { app.extensionManager.command.execute('Comfy.BrowseTemplates') }")
+    dialog = page.locator("[role=dialog]")
+    dialog.get_by_text("storymotion", exact=True).click()
+    for name in shipped_names():
+        expect(dialog.get_by_text(name, exact=True)).to_be_visible()
+    # The pictures are shown from blobs, so their addresses say nothing: a missing one is a grey default.
+    pictures = "() => [...document.querySelectorAll('[role=dialog] img')].filter(each => each.src.startsWith('blob:'))"
+    page.wait_for_function(f"() => ({pictures})().filter(p => p.naturalWidth > 0).length === {len(shipped_names())}")
+    screenshot(page, "templates")
+
+    dialog.get_by_text("01_distilled_shot", exact=True).click()
+    count = len(shipped("01_distilled_shot")["nodes"])
+    page.wait_for_function(f"() => app.graph.nodes.length === {count}")
+    assert editor.page_errors == []
+
+
+def test_run_button_ends_in_a_playing_film(
+    editor: Editor, comfy_client: ComfyClient, screenshot: Screenshot
+) -> None:
+    editor.load(shipped("01_distilled_shot"))
+    editor.complaints()  # about the missing models, which the next lines replace
+    editor.close_dialogs()
+    for class_type, values in REPLACED.items():
+        editor.set_widgets(class_type, values)
+    editor.set_widgets("StoryMotionShotPlan", {"seconds": 1.0})
+    before = set(comfy_client.get("/history"))
+    editor.run()
+
+    # The editor draws the film when the server says that node 7, Animation Encode, has saved its file.
+    film = "app.graph.getNodeById(7).widgets.map(widget => widget.element?.querySelector?.('video')).find(Boolean)"
+    editor.page.wait_for_function(f"() => Boolean({film}?.videoWidth)", timeout=90_000)
+    assert editor.page.evaluate(f"() => [{film}.videoWidth, {film}.videoHeight]") == [448, 256]
+    expect(editor.page.locator("video")).to_be_visible()
+    editor.page.evaluate(f"() => {film}.play()")
+    editor.page.wait_for_function(f"() => {film}.currentTime > 0")
+    (entry,) = [entry for key, entry in comfy_client.get("/history").items() if key not in before]
+    assert entry["status"]["status_str"] == "success", entry["status"]
+    shown = "document.body.innerText + [...document.querySelectorAll('textarea')].map(area => area.value)"
+    editor.page.wait_for_function(f"() => ({shown}).includes('25 frames of 448 x 256')")  # the report
+    editor.page.wait_for_function(f"() => ({shown}).includes('A-head-turn')")  # the reason
+    screenshot(editor.page, "01_distilled_shot_done")
+    assert overlaps(editor.summary()["boxes"]) == []  # a node grows while it shows progress as text
+    assert editor.page_errors == []
+    assert editor.error_toasts() == []
+
+
+@pytest.fixture
+def empty_server(tmp_path: Path) -> Iterator[ComfyServer]:
+    """A server as it is after the pack was installed: no model file anywhere."""
+    lay_out_data(tmp_path)
+    lay_out_samples(tmp_path)
+    python = Path(sys.executable)
+    with ComfyServer(python, ready_comfyui(python), tmp_path) as server:
+        yield server
+
+
+def test_without_models_the_page_says_which_file_goes_where(
+    page: Page, empty_server: ComfyServer, screenshot: Screenshot
+) -> None:
+    editor = Editor(page, empty_server.address)
+    editor.open()
+    editor.load(shipped("01_distilled_shot"))
+    editor.complaints()
+    editor.close_dialogs()
+    editor.run()
+    sentence = page.get_by_text("There is no LTX-2 checkpoint in").first
+    expect(sentence).to_be_visible(timeout=20_000)
+    expect(sentence).to_contain_text(str(empty_server.data / "models" / "checkpoints"))
+    screenshot(page, "no_models")
+    assert editor.page_errors == []
