@@ -79,11 +79,11 @@ class ComfyClient:
         self.close()
 
     def get(self, path: str, **query: str) -> Any:
-        """The JSON that ``path`` answers with; raises ComfyError on an HTTP error."""
+        """The JSON that ``path`` answers with; raises ComfyError for an HTTP error, ConnectionError for no answer."""
         return json.loads(self._open(path, query))
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
-        """Send ``body`` as JSON; the JSON of the answer, or None when it is empty. Raises ComfyError."""
+        """Send ``body`` as JSON; the JSON of the answer, or None when it is empty. Raises like get()."""
         answer = self._open(path, {}, json.dumps(body).encode())
         return json.loads(answer) if answer.strip() else None
 
@@ -187,6 +187,8 @@ class ComfyClient:
             except ValueError:
                 details = {"error": text}
             raise ComfyError(f"{path} answered with HTTP {error.code}: {text[:300]}", details) from error
+        except urllib.error.URLError as error:
+            raise ConnectionError(f"ComfyUI at {self.address} does not answer: {error.reason}") from error
 
 
 def _rejection(answer: dict[str, Any]) -> str:

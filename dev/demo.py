@@ -126,7 +126,8 @@ def check_video(path: Path, plan: ShotPlan) -> None:
             "frames": sum(1 for _ in container.decode(video)),
             "frame rate": Fraction(video.average_rate or 0),
             "video codec": colors.name,
-            "pixel format": colors.pix_fmt,
+            # Not pix_fmt: PyAV 17.0.1 and 17.1.0 crash on it when the format is unknown.
+            "pixel format": colors.format.name if colors.format else "unknown",
             # 1 is bt709 in ITU-T H.273 for all three.
             "colour tags": (colors.color_primaries, colors.color_trc, colors.colorspace),
             "audio codec": audio.codec_context.name,

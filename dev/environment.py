@@ -165,7 +165,7 @@ def run_pip(what: str, command: list[str | Path]) -> None:
 
         def watch(line: str) -> None:
             if line.startswith(("Collecting", "Downloading", "Installing")):
-                step.at(line)
+                step.at(" ".join(line.split()[:2]))  # the rest says who wants it
             elif line.startswith("ERROR:"):
                 reasons.append(line.removeprefix("ERROR:").strip())
 

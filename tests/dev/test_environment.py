@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
 from dev import environment
 from dev.console import DevError
 from dev.environment import Environment, comfyui_requirements, environment_for
@@ -107,12 +108,11 @@ def test_a_full_disk_is_said_before_anything_is_made(tmp_path: Path, monkeypatch
 def test_what_is_installed_already_needs_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "big").write_bytes(b"\0" * 1000)
     monkeypatch.setattr(environment, "BYTES_NEEDED", 1000)
-    monkeypatch.setattr(environment.shutil, "disk_usage", lambda _: os.terminal_size((0, 0)) and FullDisk)
+    monkeypatch.setattr(environment.shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
     environment.check_disk(tmp_path)
-
-
-class FullDisk:
-    free = 0
+    (tmp_path / "big").write_bytes(b"\0" * 999)
+    with pytest.raises(DevError):
+        environment.check_disk(tmp_path)
 
 
 def test_a_second_installer_waits_for_the_first() -> None:
