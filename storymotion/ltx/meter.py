@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from ..progress import Progress
@@ -61,6 +62,8 @@ class Meter:
         self._current = phases[0]
         self._ticks = 0
         self._done = 0
+        self.seconds: dict[str, float] = dict.fromkeys(self._phases, 0.0)
+        self._since = time.perf_counter()
         self.cancelled_by: BaseException | None = None
 
     @property
@@ -71,6 +74,7 @@ class Meter:
     def tick(self, phase: str) -> None:
         """One more tick of ``phase``; the first tick of another phase ends the one before it."""
         if phase != self._current.name:
+            self._end_phase()
             self._current, self._ticks = self._phases[phase], 0
         # A guider may skip passes or add some, so the count is an estimate: never pass the phase's end.
         part = min(self._ticks / max(self._current.ticks, 1), 1.0)
@@ -79,8 +83,14 @@ class Meter:
         self._report(max(self._done, int(fraction * UNITS)))
 
     def finish(self) -> None:
-        """Everything is done."""
+        """Everything is done; ``seconds`` has how long each phase took, loading included."""
+        self._end_phase()
         self._report(UNITS)
+
+    def _end_phase(self) -> None:
+        now = time.perf_counter()
+        self.seconds[self._current.name] += now - self._since
+        self._since = now
 
     def _report(self, done: int) -> None:
         self._done = done

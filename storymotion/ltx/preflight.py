@@ -63,8 +63,6 @@ def check(models: ModelSet, shot: Shot) -> Checked:
         notes.extend(match_lora(lora, checkpoint).lines())
     if not shot.prompt.strip():
         notes.append(line("prompt-empty"))
-    if models.keep != "auto":
-        notes.append(line("keep-not-yet", keep=models.keep))
     guides = tuple(_trained_compression(guide, checkpoint) for guide in checked.guides)
     guidance = None
     if isinstance(checked, GuidedShot):

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from ..errors import RenderFailed
 from ..progress import Progress, ignore_progress
 from ..report import Line, line
-from .meter import READING, Meter
+from .meter import DECODING, READING, Meter
 from .models import ModelSet
 from .preflight import check
+from .residents import Placement, Residents
 from .sdk import load_sdk
 from .shots import Shot
 
@@ -41,13 +42,18 @@ class RenderedShot:
 
 
 def render_shot(
-    models: ModelSet, shot: Shot, device: str | None = None, progress: Progress = ignore_progress
+    models: ModelSet,
+    shot: Shot,
+    device: str | None = None,
+    progress: Progress = ignore_progress,
+    residents: Residents | None = None,
 ) -> RenderedShot:
     """Render ``shot`` with ``models`` on ``device`` (None: CUDA when there is one, else the CPU).
 
     Frames and sound are bit-identical to a direct call of the SDK's pipeline with the same arguments
     (and its default tiling), less the ``shot.tail_trim`` last frames. ``progress`` is called before
     every layer that runs; what it raises ends the run inside the step and comes out unchanged.
+    ``residents`` holds models between runs as ``models.keep`` asks; without it none are kept.
 
     Raises every error of ``preflight.check``, SdkMissing, SdkUnsupported, RenderFailed.
     """
@@ -55,17 +61,24 @@ def render_shot(
     sdk = load_sdk()
     import torch
 
-    target = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    target = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    placement = Placement(target, target, "disk" if residents is None else _keep(models.keep))
+    residents = residents or Residents()
     meter = Meter(progress, sdk.phases(checked))
     try:
         # Announced before anything is loaded, so that a cancel that came in meanwhile costs nothing.
         meter.tick(READING)
         with torch.inference_mode(), _quick_collections():
-            raw = sdk.run(checked, target, meter)
+            raw = sdk.run(checked, placement, meter, residents)
         meter.finish()
     except BaseException as error:
-        raise _leaving(error, meter) from None
+        leaving = _leaving(error, meter)
+        if isinstance(leaving, RenderFailed):
+            # Out of memory more often than not: whoever tries again finds the machine empty.
+            residents.clear()
+        raise leaving from None
     finally:
+        residents.watch.on_layer = lambda kind: None
         _return_memory()
     sound = raw.waveform[:, : round(shot.frames / shot.fps * raw.sample_rate)]
     return RenderedShot(
@@ -73,8 +86,28 @@ def render_shot(
         fps=shot.fps,
         waveform=sound,
         sample_rate=raw.sample_rate,
-        notes=(line("sdk", version=sdk.version, checkpoint=checked.checkpoint.version, seed=shot.seed), *checked.notes),
+        notes=(
+            line("sdk", version=sdk.version, checkpoint=checked.checkpoint.version, seed=shot.seed),
+            *_times(meter, residents),
+            *([line("enhanced-prompt", prompt=raw.enhanced_prompt)] if raw.enhanced_prompt else []),
+            *checked.notes,
+        ),
     )
+
+
+def _keep(keep: str) -> str:
+    return "disk" if keep == "auto" else keep
+
+
+def _times(meter: Meter, residents: Residents) -> tuple[Line, ...]:
+    """How long loading, denoising and decoding took."""
+    loading = sum(load.seconds for load in residents.loads)
+    spent = sum(meter.seconds.values())
+    decoding = meter.seconds[DECODING]
+    times = line("times", total=spent, loading=loading, decoding=decoding, rest=max(0.0, spent - loading - decoding))
+    read = sum(load.size for load in residents.loads)
+    loads = line("loads", count=len(residents.loads), gigabytes=read / 1e9) if residents.loads else line("no-loads")
+    return times, loads
 
 
 @contextmanager

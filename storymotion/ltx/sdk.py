@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from ..errors import SdkMissing, SdkUnsupported
 from .meter import DECODING, Meter, Phase
 from .preflight import Checked
+from .residents import Placement, Residents
 from .shots import Shot
 
 if TYPE_CHECKING:
@@ -21,11 +22,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RawShot:
-    """What a pipeline made: uint8 frames [n, height, width, 3] on the CPU, sound [channels, samples] and its rate."""
+    """What a pipeline made: uint8 frames [n, height, width, 3] on the CPU, sound [channels, samples] and its rate.
+
+    ``enhanced_prompt`` is what Gemma made of the prompt, if it was asked to.
+    """
 
     frames: torch.Tensor
     waveform: torch.Tensor
     sample_rate: int
+    enhanced_prompt: str | None
 
 
 class Sdk(Protocol):
@@ -37,7 +42,7 @@ class Sdk(Protocol):
         """What the run will consist of, for the progress bar."""
         ...
 
-    def run(self, checked: Checked, device: torch.device, meter: Meter) -> RawShot:
+    def run(self, checked: Checked, placement: Placement, meter: Meter, residents: Residents) -> RawShot:
         """Call the SDK's pipeline and drain it. The caller has entered ``torch.inference_mode()``."""
         ...
 

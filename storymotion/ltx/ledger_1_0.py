@@ -1,0 +1,158 @@
+"""The seam to SDK 1.0.x: a ModelLedger whose models come from ``Residents``.
+
+Its pipelines ask a ``ModelLedger`` for every model by public factory methods. They are replaced on
+the instance; the SDK's builders below them stay what they are, but for two public fields of theirs:
+``module_ops`` gets the hooks that report each layer, ``model_path`` the exact weight files of Gemma.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .checkpoint import gemma_shards
+from .prompt_cache import CachingProcessor, CachingTextEncoder
+from .residents import PHASES, Component, Handle, Placement, Residents, Watch
+
+if TYPE_CHECKING:
+    from ltx_core.loader.module_ops import ModuleOps
+
+# Module -> its list of layers, for the two models that take most of the time.
+LAYERS = {"transformer": "transformer_blocks", "text_encoder": "model.model.language_model.layers"}
+
+
+class SharedLedger:
+    """Stands before one ModelLedger of one run.
+
+    ``on_transformer`` is called when the pipeline asks for the transformer, which is when a stage
+    begins; ``enhanced`` collects prompts that Gemma rewrote.
+    """
+
+    def __init__(
+        self,
+        ledger: Any,
+        residents: Residents,
+        placement: Placement,
+        on_transformer: Callable[[], None],
+        enhanced: list[str],
+    ) -> None:
+        self._ledger, self._residents, self._keep = ledger, residents, placement.keep
+        self._on_transformer = on_transformer
+        self.components = {kind: self._component(kind, placement.text_encoder_device) for kind in _kinds(ledger)}
+        for kind, make in self._factories(enhanced).items():
+            setattr(ledger, kind, make)
+
+    def _factories(self, enhanced: list[str]) -> dict[str, Callable[[], Any]]:
+        """A stand-in for each factory method of the ledger."""
+        files = (self.components["text_encoder"].key, self.components["gemma_embeddings_processor"].key)
+        cache, device = self._residents.prompts, self._ledger.device
+
+        def text_encoder() -> Any:
+            return CachingTextEncoder(self._lazily("text_encoder"), cache, files, enhanced)
+
+        def processor() -> Any:
+            return CachingProcessor(self._lazily("gemma_embeddings_processor"), cache, files, device)
+
+        def transformer() -> Any:
+            self._on_transformer()
+            return self._handle("transformer")
+
+        others = {kind: partial(self._handle, kind) for kind in self.components}
+        return others | {
+            "text_encoder": text_encoder,
+            "gemma_embeddings_processor": processor,
+            "transformer": transformer,
+        }
+
+    def _handle(self, kind: str) -> Handle:
+        return self._residents.handle(self.components[kind], self._keep)
+
+    def _lazily(self, kind: str) -> Handle:
+        """A handle that does not build before it is used: a known prompt needs neither Gemma nor the processor."""
+        made: list[Handle] = []
+
+        def use() -> Any:
+            if not made:
+                made.append(self._handle(kind))
+            return made[0]
+
+        return Handle(use)
+
+    def _component(self, kind: str, text_encoder_device: str) -> Component:
+        ledger = self._ledger
+        device = str(ledger.device)
+        build: Callable[[], Any] = getattr(ledger, kind)
+        if kind == "text_encoder":
+            _load_own_shards(ledger)
+            device = text_encoder_device
+            build = _build_text_encoder(ledger, device)
+        if kind in LAYERS:
+            _report_layers(ledger, kind, self._residents.watch)
+        return Component(kind, _built_from(ledger, kind), device, build)
+
+
+def _kinds(ledger: Any) -> list[str]:
+    return [kind for kind in PHASES if kind != "spatial_upsampler" or ledger.spatial_upsampler_path]
+
+
+def _built_from(ledger: Any, kind: str) -> Hashable:
+    """Whatever makes a difference to the model of that kind."""
+    if kind == "text_encoder":
+        return tuple(_identity(path) for path in ledger.text_encoder_builder.model_path)
+    if kind == "spatial_upsampler":
+        return _identity(ledger.spatial_upsampler_path)
+    if kind == "transformer":
+        loras = tuple((_identity(lora.path), lora.strength, lora.sd_ops.name) for lora in ledger.loras if lora.strength)
+        policy = ledger.quantization
+        precision = tuple(op.name for op in policy.module_ops) if policy else None
+        return (_identity(ledger.checkpoint_path), loras, precision)
+    return _identity(ledger.checkpoint_path)
+
+
+def _identity(path: str) -> tuple[str, int, int]:
+    """Path, size and time of change: a file that is replaced is another file."""
+    stat = Path(path).stat()
+    return (str(path), stat.st_size, stat.st_mtime_ns)
+
+
+def _load_own_shards(ledger: Any) -> None:
+    """The SDK would load every safetensors file below Gemma's folder."""
+    shards = tuple(str(shard) for shard in gemma_shards(Path(ledger.gemma_root_path)))
+    ledger.text_encoder_builder = replace(ledger.text_encoder_builder, model_path=shards)
+
+
+def _build_text_encoder(ledger: Any, device: str) -> Callable[[], Any]:
+    def build() -> Any:
+        import torch
+
+        return ledger.text_encoder_builder.build(device=torch.device(device), dtype=ledger.dtype).eval()
+
+    return build
+
+
+def _report_layers(ledger: Any, kind: str, watch: Watch) -> None:
+    """Hook ``watch`` before every layer of the model of that kind."""
+    builder_name = f"{kind}_builder"
+    builder = getattr(ledger, builder_name)
+    hook = _before_each_layer(LAYERS[kind], lambda: watch.on_layer(kind))
+    setattr(ledger, builder_name, replace(builder, module_ops=(*builder.module_ops, hook)))
+
+
+def _before_each_layer(layers: str, report: Callable[[], None]) -> ModuleOps:
+    """A module operation that calls ``report`` before every forward of every layer in ``module.<layers>``."""
+    from ltx_core.loader.module_ops import ModuleOps
+
+    def layers_of(module: Any) -> Any:
+        for name in layers.split("."):
+            module = getattr(module, name, None)
+        return module
+
+    def install(module: Any) -> Any:
+        for layer in layers_of(module):
+            layer.register_forward_pre_hook(lambda layer, inputs: report())
+        return module
+
+    return ModuleOps("storymotion_progress", lambda module: layers_of(module) is not None, install)
