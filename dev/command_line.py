@@ -104,7 +104,10 @@ def _comfy(options: argparse.Namespace) -> int:
         make_tiny_models(python, data)
     with ComfyServer(python, ready_comfyui(python), data, port) as server:
         print(f"READY {server.address}", flush=True)
-        code = server.follow(lambda text: print(text, end="", flush=True))
+        try:
+            code = server.follow(lambda text: print(text, end="", flush=True))
+        except KeyboardInterrupt:  # the way to end it
+            return 0
     raise DevError(f"ComfyUI ended by itself with code {code}; its log is {server.log}.")
 
 

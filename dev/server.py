@@ -55,6 +55,12 @@ class ComfyServer:
         """Where the server answers, without a slash at the end."""
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def process_id(self) -> int:
+        """The server's process, while it runs."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Start and wait until the server answers and has this pack; raises DevError with what its log says."""
         lay_out_data(self.data)

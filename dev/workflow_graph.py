@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from .console import DevError
+
 WIDGET_TYPES = ("BOOLEAN", "COMBO", "FLOAT", "IMAGEUPLOAD", "INT", "STRING")
 SEEDS = ("seed", "noise_seed")
 AFTER_A_RUN = "fixed"
@@ -67,9 +69,12 @@ def nodes_and_links(
 ) -> tuple[dict[str, dict[str, Any]], list[list[Any]]]:
     """The nodes by their id in ``graph``, without places, and the links between them.
 
-    ``graph`` is in API format, ``definitions`` what /object_info answers. Raises KeyError for a node, an input
-    or an output that the server does not know.
+    ``graph`` is in API format, ``definitions`` what /object_info answers. Raises DevError for a node or an input
+    that the server does not know.
     """
+    strange = {each["class_type"] for each in graph.values()} - definitions.keys()
+    if strange:
+        raise DevError(f"The server has no node {', '.join(sorted(strange))}.")
     nodes = {key: _node(key, each, definitions[each["class_type"]]) for key, each in graph.items()}
     links: list[list[Any]] = []
     for order, (key, node) in enumerate(nodes.items()):
@@ -88,7 +93,7 @@ def _node(key: str, given: dict[str, Any], definition: dict[str, Any]) -> dict[s
     entries = entries_of(definition)
     unknown = given["inputs"].keys() - {entry.name for entry in entries}
     if unknown:
-        raise KeyError(f"{given['class_type']} has no input {', '.join(sorted(unknown))}")
+        raise DevError(f"Node {key}, {given['class_type']}, has no input {', '.join(sorted(unknown))}.")
     pack = definition["python_module"].removeprefix("custom_nodes.")
     is_core = pack == definition["python_module"]
     return {

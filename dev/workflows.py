@@ -66,7 +66,7 @@ def definitions_of_a_server() -> dict[str, Any]:
 
 
 def made_workflows(definitions: dict[str, Any]) -> dict[Path, str]:
-    """The text of every workflow file, by its path."""
+    """The text of every workflow file, by its path. Raises DevError as made_workflow()."""
     twins = sorted((FOLDER / "api").glob("*.json"))
     return {FOLDER / twin.name: as_text(made_workflow(twin, definitions)) for twin in twins}
 
@@ -77,10 +77,16 @@ def stale_workflows(made: dict[Path, str]) -> list[Path]:
 
 
 def made_workflow(twin: Path, definitions: dict[str, Any]) -> dict[str, Any]:
-    """One workflow in the editor's format 0.4, from its twin in API format and the server's ``definitions``."""
+    """One workflow in the editor's format 0.4, from its twin in API format and the server's ``definitions``.
+
+    Raises DevError when the twin names a node or an input that the server does not know, or is not described here.
+    """
     graph = json.loads(twin.read_text(encoding="utf-8"))
     layouts = json.loads(LAYOUT.read_text(encoding="utf-8"))
     notes = json.loads(NOTES.read_text(encoding="utf-8"))
+    for described, file in ((layouts, LAYOUT), (notes, NOTES)):
+        if twin.stem not in described["workflows"]:
+            raise DevError(f"{file.relative_to(ROOT).as_posix()} does not describe {twin.stem}.")
     layout = layouts["workflows"][twin.stem]
     nodes, links = nodes_and_links(graph, definitions)
     for key, node in nodes.items():

@@ -1,4 +1,4 @@
-"""What the library needs of ComfyUI while it works: progress on the node, cancel, memory."""
+"""What the library needs of ComfyUI while it works: progress on the node, and cancel."""
 
 from __future__ import annotations
 
@@ -31,12 +31,3 @@ def node_progress() -> Progress:
         shown = now
 
     return report
-
-
-def make_room() -> str:
-    """Ask ComfyUI to unload its own models, which it does not know we need room for; returns the device to use."""
-    import comfy.model_management
-
-    comfy.model_management.unload_all_models()
-    comfy.model_management.soft_empty_cache()
-    return str(comfy.model_management.get_torch_device())

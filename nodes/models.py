@@ -73,7 +73,8 @@ class StoryMotionLTX2Model(io.ComfyNode):
                     options=list(KEEPS),
                     default="auto",
                     optional=True,
-                    tooltip="Where models stay between runs. This version reads them from disk for every shot.",
+                    tooltip="Where models stay between shots: disk = nowhere, ram = main memory, vram = on the GPU. "
+                    "auto = the best that fits. Kept models leave when ComfyUI needs the room.",
                 ),
             ],
             outputs=[LTX2Model.Output(display_name="model", tooltip="For the LTX-2 nodes that make shots.")],

@@ -15,11 +15,15 @@ from ..storymotion.media.sound import Sound
 from ..storymotion.report import line, speak
 from ..storymotion.shot import FPS_RANGE, FRAME_GRID, GRID, LARGEST_SIDE, exact_frame_rate
 from .folders import LORAS, choices, path_of
-from .host import make_room, node_progress
+from .host import node_progress
 from .language import says_errors_in_users_language, user_language
+from .memory import Guest
 from .models import complaint, fingerprint_choices
 from .types import LTX2Guides, LTX2Model
 from .video import ShotVideo, as_file
+
+# What stays loaded between shots, whichever node makes them.
+GUEST = Guest()
 
 
 def shot_inputs() -> list[io.Input]:
@@ -101,8 +105,15 @@ def make_shot(model: ModelSet, shot: Shot) -> io.NodeOutput:
     """Render a shot and hand it on as VIDEO, with its report."""
     # Before ComfyUI's own models are unloaded: a shot that cannot be rendered costs nobody anything.
     check(model, shot)
+    import comfy.model_management
+
+    device = comfy.model_management.get_torch_device()
     started = time.monotonic()
-    rendered = render_shot(model, shot, device=make_room(), progress=node_progress())
+    GUEST.make_room(device)
+    try:
+        rendered = render_shot(model, shot, str(device), node_progress(), GUEST.residents)
+    finally:
+        GUEST.register(device)
     width, height = shot.rendered_size
     size = {"frames": shot.frames, "width": width, "height": height, "fps": shot.fps}
     report = [line("shot", **size, seconds=time.monotonic() - started), *rendered.notes]

@@ -127,10 +127,11 @@ class Residents:
         """Is the model of ``component`` in memory now?"""
         return component in self._models
 
-    def bytes_held(self) -> int:
-        """Bytes of all weights that are kept, wherever they are."""
+    def bytes_held(self, device_type: str | None = None) -> int:
+        """Bytes of the weights that are kept, wherever they are or on one type of device ("cuda", "cpu")."""
         with self._lock:
-            return sum(weight_bytes(model) for model in self._models.values())
+            models = [model for model in self._models.values() if device_type in (None, _device_type(model))]
+            return sum(weight_bytes(model) for model in models)
 
     def clear(self) -> None:
         """Let go of every model; the next use builds it again."""
@@ -163,8 +164,7 @@ class Residents:
 
     def _move(self, component: Component, device: str) -> None:
         model = self._models[component]
-        weight = next(iter(model.parameters()), None)
-        if weight is not None and weight.device.type != device.split(":")[0]:
+        if _device_type(model) not in (None, device.split(":")[0]):
             model.to(device)
             if device == "cpu":
                 _empty_cache()
@@ -183,6 +183,11 @@ class Residents:
         if components:
             gc.collect()
             _empty_cache()
+
+
+def _device_type(model: Any) -> str | None:
+    weight = next(iter(model.parameters()), None)
+    return None if weight is None else weight.device.type
 
 
 def weight_bytes(model: Any) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from dev.browser import find_chromium
+from dev.client import ComfyClient
 from dev.comfyui import chosen_comfyui
 from dev.console import Line
 from dev.environment import environment_for
@@ -127,6 +129,30 @@ def test_a_line_is_rewritten_only_on_a_terminal(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().out == "100 %\n"
 
 
+needs_environment = pytest.mark.skipif(
+    not environment_for(chosen_comfyui()).is_ready(), reason="this Python was not set up by dev.py"
+)
+
+
+@pytest.mark.comfy
+@pytest.mark.slow
+@needs_environment
+@pytest.mark.skipif(os.name == "nt", reason="a process of Windows cannot be sent Ctrl-C alone")
+def test_comfy_says_when_it_is_ready_and_runs_until_interrupted(tmp_path: Path) -> None:
+    command = [sys.executable, "dev.py", "comfy", "--data", str(tmp_path / "data")]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, encoding="utf-8", errors="replace") as comfy:
+        assert comfy.stdout is not None
+        address = next(line for line in comfy.stdout if line.startswith("READY ")).split()[1]
+        with ComfyClient(address) as client:
+            assert "StoryMotionDistilled" in client.get("/object_info")
+        comfy.send_signal(signal.SIGINT)
+        comfy.communicate(timeout=60)
+    assert comfy.returncode == 0
+    assert not any((tmp_path / "data" / "models").rglob("tiny*"))
+    with pytest.raises(ConnectionError):
+        ComfyClient(address)
+
+
 PYPROJECT = """
 [tool.ruff]
 include = ["module.py"]
@@ -135,9 +161,6 @@ include = ["module.py"]
 [tool.pytest.ini_options]
 markers = ["slow", "comfy", "browser"]
 """
-needs_environment = pytest.mark.skipif(
-    not environment_for(chosen_comfyui()).is_ready(), reason="this Python was not set up by dev.py"
-)
 
 
 def small_repository(folder: Path, module: str = "size: int = 1\n", test: str = "assert True") -> None:
