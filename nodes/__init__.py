@@ -10,6 +10,7 @@ from .guided import StoryMotionKeyframes, StoryMotionOneStage, StoryMotionTwoSta
 from .models import StoryMotionLTX2Lora, StoryMotionLTX2Model
 from .motion import SafeMotionMapper
 from .plan import StoryMotionImageGuide, StoryMotionShotPlan
+from .samples import offer_samples
 from .shots import StoryMotionDistilled, StoryMotionICLora
 
 NODES: list[type[io.ComfyNode]] = [
@@ -30,6 +31,10 @@ NODES: list[type[io.ComfyNode]] = [
 
 class StoryMotionExtension(ComfyExtension):
     """What ComfyUI asks for the list of nodes."""
+
+    async def on_load(self) -> None:
+        """Called once, before the nodes are asked for."""
+        offer_samples()
 
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         """Every node of the pack, whether or not the SDK is installed."""

@@ -41,7 +41,7 @@ class StoryMotionAnimationEncode(io.ComfyNode):
                     max=CRF_RANGE[1],
                     step=0.5,
                     optional=True,
-                    tooltip="Quality: 18 is visually clean, 23 half the size, 0 lossless.",
+                    tooltip="Quality: 18 is visually clean, higher makes smaller files. 0 is lossless and plays in few players.",
                 ),
                 io.Combo.Input(
                     "speed",

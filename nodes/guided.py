@@ -12,7 +12,7 @@ from ..storymotion.ltx.preflight import STEPS_RANGE
 from ..storymotion.ltx.shots import KeyframesShot, OneStageShot, TwoStageShot
 from .folders import LORAS, choices, path_of
 from .language import says_errors_in_users_language
-from .models import complaint, fingerprint_choices
+from .models import checked_when_it_runs, fingerprint_choices
 from .shots import make_shot, options_of_every_shot, shot_inputs, shot_outputs
 from .types import LTX2Guidance, LTX2Guides
 
@@ -85,7 +85,7 @@ class StoryMotionTwoStage(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, distilled_lora: str | None = None) -> bool | str:
-        return complaint(LORAS, distilled_lora)
+        return checked_when_it_runs(distilled_lora)
 
     @classmethod
     def fingerprint_inputs(cls, **inputs: Any) -> Any:
@@ -137,7 +137,7 @@ class StoryMotionKeyframes(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, distilled_lora: str | None = None) -> bool | str:
-        return complaint(LORAS, distilled_lora)
+        return checked_when_it_runs(distilled_lora)
 
     @classmethod
     def fingerprint_inputs(cls, **inputs: Any) -> Any:

@@ -16,19 +16,14 @@ from .language import says_errors_in_users_language, user_language
 from .types import LTX2Model
 
 
-def complaint(folder: str, name: str | None, *more: tuple[str, str | None]) -> bool | str:
-    """For ``validate_inputs``: True, or our sentence about the first choice that is not there.
+def checked_when_it_runs(*chosen: str | None) -> bool:
+    """For ``validate_inputs``: takes the check of these choices over from ComfyUI, and says yes to all of them.
 
-    Servers that check combos would otherwise say "value not in list", which helps nobody who has
-    no models yet. A linked input comes as None and is checked when the node runs.
+    ComfyUI's own check says "value not in list", which helps nobody who has no models yet. Our sentence comes when
+    the node runs, not here: a workflow with other outputs (the plan, the reason) would run those, be called done,
+    and show the sentence nowhere (editor 1.33) or behind an icon (1.49). What a node raises is shown, as a dialog or in
+    the panel of errors.
     """
-    for each_folder, each_name in ((folder, name), *more):
-        if each_name is None or (each_folder == UPSCALERS and each_name == NONE):
-            continue
-        try:
-            path_of(each_folder, each_name)
-        except StoryMotionError as error:
-            return error.speak(user_language())
     return True
 
 
@@ -84,7 +79,7 @@ class StoryMotionLTX2Model(io.ComfyNode):
     def validate_inputs(
         cls, checkpoint: str | None = None, text_encoder: str | None = None, spatial_upscaler: str | None = None
     ) -> bool | str:
-        return complaint(CHECKPOINTS, checkpoint, (TEXT_ENCODERS, text_encoder), (UPSCALERS, spatial_upscaler))
+        return checked_when_it_runs(checkpoint, text_encoder, spatial_upscaler)
 
     @classmethod
     def fingerprint_inputs(cls, **inputs: Any) -> Any:
@@ -155,7 +150,7 @@ class StoryMotionLTX2Lora(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, lora: str | None = None) -> bool | str:
-        return complaint(LORAS, lora)
+        return checked_when_it_runs(lora)
 
     @classmethod
     def fingerprint_inputs(cls, **inputs: Any) -> Any:

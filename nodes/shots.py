@@ -18,7 +18,7 @@ from .folders import LORAS, choices, path_of
 from .host import node_progress
 from .language import says_errors_in_users_language, user_language
 from .memory import Guest
-from .models import complaint, fingerprint_choices
+from .models import checked_when_it_runs, fingerprint_choices
 from .types import LTX2Guides, LTX2Model
 from .video import ShotVideo, as_file
 
@@ -191,7 +191,7 @@ class StoryMotionICLora(io.ComfyNode):
 
     @classmethod
     def validate_inputs(cls, ic_lora: str | None = None) -> bool | str:
-        return complaint(LORAS, ic_lora)
+        return checked_when_it_runs(ic_lora)
 
     @classmethod
     def fingerprint_inputs(cls, **inputs: Any) -> Any:

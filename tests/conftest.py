@@ -12,9 +12,9 @@ pytest_plugins = ["dev.pytest_comfy"]
 
 
 @pytest.fixture(scope="session")
-def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A ComfyUI models folder for the whole run; tests only add to it."""
-    return tmp_path_factory.mktemp("models")
+def models_dir(comfy_data: Path) -> Path:
+    """The models folder of the server's data, so that the tiny set is made once a run; tests only add to it."""
+    return comfy_data / "models"
 
 
 @pytest.fixture(scope="session")

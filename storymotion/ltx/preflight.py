@@ -64,6 +64,9 @@ def check(models: ModelSet, shot: Shot) -> Checked:
     if not shot.prompt.strip():
         notes.append(line("prompt-empty"))
     guides = tuple(_trained_compression(guide, checkpoint) for guide in checked.guides)
+    if guides:
+        compression = ", ".join(str(guide.compression) for guide in guides)
+        notes.append(line("guide-compression", compression=compression))
     guidance = None
     if isinstance(checked, GuidedShot):
         guidance = resolve(checked.guidance, checked.steps, checkpoint)

@@ -84,7 +84,8 @@ def probe(path: str | os.PathLike[str]) -> VideoFacts:
                 frames=frames,
                 frame_rate=Fraction(stream.average_rate or 0),
                 codec=stream.codec_context.name,
-                pixel_format=stream.pix_fmt or "",
+                # Not stream.pix_fmt: PyAV 17.0.1 and 17.1 crash there on a file that was cut off.
+                pixel_format=stream.format.name if stream.format else "",
                 colour=_colour(stream.codec_context),
                 sound=_sound(container),
                 seconds=max(_seconds(track, container) for track in container.streams),

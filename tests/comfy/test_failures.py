@@ -61,11 +61,11 @@ def test_the_next_prompt_works(comfy_client: ComfyClient, comfy_server: ComfySer
         ("StoryMotionLTX2Model", "spatial_upscaler", "gone.safetensors", "latent_upscale_models"),
     ],
 )
-def test_missing_file_is_our_sentence_before_anything_runs(
+def test_missing_file_is_our_sentence_before_a_weight_is_read(
     comfy_client: ComfyClient, distilled: Graph, node: str, name: str, file: str, folder: str
 ) -> None:
     distilled.node(node)[name] = file
-    with pytest.raises(PromptRejected) as caught:
+    with pytest.raises(PromptFailed) as caught:
         comfy_client.run(distilled)
     details = json.dumps(caught.value.details)
     assert f"'{file}' was not found in" in details and folder in details
@@ -143,6 +143,15 @@ class TestOtherServers:
         assert "SDK is not installed" in message
         assert '-m pip install "ltx-core>=1.0,<2" "ltx-pipelines>=1.0,<2"' in message
 
+    def test_samples_are_copied_once(self, start_server: Any) -> None:
+        server = start_server(models=False, samples=False)
+        sample = server.data / "input" / "storymotion_scene_01.png"
+        assert sample.read_bytes() == (ROOT / "workflows" / "input" / sample.name).read_bytes()
+        server.stop()
+        sample.unlink()
+        server.start()
+        assert not sample.exists(), "a sample that the user deleted came back"
+
     def test_without_models_the_sentence_is_ours(self, start_server: Any, distilled: Graph) -> None:
         server = start_server(models=False)
         with ComfyClient(server.address) as client:
@@ -150,7 +159,7 @@ class TestOtherServers:
             offered = {name: info[name][1]["options"][0] for name in info}
             for choices in (offered, {}):
                 distilled.node("StoryMotionLTX2Model").update(choices)
-                with pytest.raises(PromptRejected) as caught:
+                with pytest.raises(PromptFailed) as caught:
                     client.run(distilled)
                 assert "There is no LTX-2 checkpoint in " in json.dumps(caught.value.details)
 
@@ -209,7 +218,7 @@ NODE_CLASS_MAPPINGS = {}
 
 @pytest.fixture
 def start_server(tmp_path: Path, comfy_server: ComfyServer) -> Any:
-    """Start one more server: ``start_server(environ=..., models=False, arguments=[...])``."""
+    """Start one more server: ``start_server(environ=..., models=False, samples=False, arguments=[...])``."""
     import shutil
     import sys
 
@@ -219,11 +228,15 @@ def start_server(tmp_path: Path, comfy_server: ComfyServer) -> Any:
     running: list[ComfyServer] = []
 
     def start(
-        environ: dict[str, str] | None = None, models: bool = True, arguments: Sequence[str] = ()
+        environ: dict[str, str] | None = None,
+        models: bool = True,
+        samples: bool = True,
+        arguments: Sequence[str] = (),
     ) -> ComfyServer:
         data = tmp_path / "data"
         lay_out_data(data)
-        lay_out_samples(data)
+        if samples:
+            lay_out_samples(data)
         if models:
             shutil.copytree(comfy_server.data / "models", data / "models", dirs_exist_ok=True)
         python = Path(sys.executable)
