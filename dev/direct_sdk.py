@@ -58,7 +58,7 @@ def call_sdk(
         "tiling_config": TilingConfig.default(),
     }
     with torch.inference_mode(), compat.for_sdk_1_0(models.text_encoder):
-        upscaler = {"spatial_upsampler_path": str(models.spatial_upscaler)}
+        upscaler: dict[str, Any] = {"spatial_upsampler_path": str(models.spatial_upscaler)}
         checkpoint = str(models.checkpoint)
         if isinstance(shot, GuidedShot):
             params = detect_params(checkpoint)

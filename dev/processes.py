@@ -18,13 +18,15 @@ SECONDS_UNTIL_KILLED = 15.0
 
 
 def exit_on_terminate() -> None:
-    """Make SIGTERM end this process like Ctrl-C does, so that `finally` and `with` stop what it started."""
+    """Make SIGTERM and SIGINT end this process like Ctrl-C does, so that `finally` and `with` stop what it started."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not stop the stopping
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
+    # A shell starts what it puts in the background with SIGINT ignored, and so would all that we start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def local_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:

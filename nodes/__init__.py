@@ -32,10 +32,8 @@ NODES: list[type[io.ComfyNode]] = [
 class StoryMotionExtension(ComfyExtension):
     """What ComfyUI asks for the list of nodes."""
 
-    async def on_load(self) -> None:
-        """Called once, before the nodes are asked for."""
-        offer_samples()
-
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        """Every node of the pack, whether or not the SDK is installed."""
+        """Every node of the pack, whether or not the SDK is installed. ComfyUI asks once, at its start."""
+        # Not in on_load(): ComfyUI 0.3.75 does not call it.
+        offer_samples()
         return NODES

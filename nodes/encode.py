@@ -41,7 +41,7 @@ class StoryMotionAnimationEncode(io.ComfyNode):
                     max=CRF_RANGE[1],
                     step=0.5,
                     optional=True,
-                    tooltip="Quality: 18 is visually clean, higher makes smaller files. 0 is lossless and plays in few players.",
+                    tooltip="Quality: 18 is visually clean, higher makes smaller files. 0 is lossless, but few players take it.",
                 ),
                 io.Combo.Input(
                     "speed",
@@ -80,6 +80,13 @@ class StoryMotionAnimationEncode(io.ComfyNode):
                     optional=True,
                     tooltip="Bit rate of the AAC sound in kbit/s.",
                 ),
+                io.Boolean.Input(
+                    "embed_workflow",
+                    default=True,
+                    optional=True,
+                    tooltip="Store prompt and workflow in the file, so that it can be dropped into the editor. "
+                    "Off: whoever gets the file sees nothing of how it was made.",
+                ),
             ],
             outputs=[
                 io.Video.Output(display_name="video", tooltip="The saved file."),
@@ -101,6 +108,7 @@ class StoryMotionAnimationEncode(io.ComfyNode):
         pixel_format: str = "yuv420p",
         line_art_2x: bool = False,
         audio_kbps: int = 128,
+        embed_workflow: bool = True,
     ) -> io.NodeOutput:
         import folder_paths
 
@@ -120,7 +128,7 @@ class StoryMotionAnimationEncode(io.ComfyNode):
             frame_rate,
             sound,
             settings,
-            metadata_text(cls._graph()),
+            metadata_text(cls._graph() if embed_workflow else None),
             node_progress(),
         )
         report = speak(_lines(file_name, encoded, settings, sound), user_language())

@@ -113,6 +113,10 @@ def test_graph_is_stored_in_the_file(comfy_client: ComfyClient, comfy_server: Co
     with av.open(str(path)) as container:
         stored = json.loads(container.metadata["prompt"])
     assert stored["5"]["inputs"]["dialogue"] == distilled["5"]["inputs"]["dialogue"]
+    distilled.node("StoryMotionAnimationEncode")["embed_workflow"] = False
+    path = saved(comfy_server, comfy_client.run(distilled))
+    with av.open(str(path)) as container:
+        assert "prompt" not in container.metadata
 
 
 def test_lora_node(comfy_client: ComfyClient, comfy_server: ComfyServer, distilled: Graph) -> None:
