@@ -11,7 +11,7 @@ from ..storymotion.media.encode import EncodedFile, encode_mp4
 from ..storymotion.media.settings import AUDIO_KBPS_RANGE, CRF_RANGE, PIXEL_FORMATS, SPEEDS, TUNES, EncodeSettings
 from ..storymotion.media.sound import Sound
 from ..storymotion.report import Line, line, speak
-from .host import node_progress
+from .host import NodeProgress
 from .language import says_errors_in_users_language, user_language
 from .video import metadata_text, rgb_frames_of
 
@@ -41,7 +41,7 @@ class StoryMotionAnimationEncode(io.ComfyNode):
                     max=CRF_RANGE[1],
                     step=0.5,
                     optional=True,
-                    tooltip="Quality: 18 is visually clean, higher makes smaller files. 0 is lossless, but few players take it.",
+                    tooltip="Quality: 18 is visually clean, higher makes smaller files. 0 is lossless; few players take it.",
                 ),
                 io.Combo.Input(
                     "speed",
@@ -129,7 +129,7 @@ class StoryMotionAnimationEncode(io.ComfyNode):
             sound,
             settings,
             metadata_text(cls._graph() if embed_workflow else None),
-            node_progress(),
+            NodeProgress(),
         )
         report = speak(_lines(file_name, encoded, settings, sound), user_language())
         preview = ui.PreviewVideo([ui.SavedResult(file_name, subfolder, io.FolderType.output)])

@@ -1,33 +1,52 @@
-"""What the library needs of ComfyUI while it works: progress on the node, and cancel."""
+"""What the library needs of ComfyUI while it works: progress and previews on the node, and cancel."""
 
 from __future__ import annotations
 
-from ..storymotion.progress import Progress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 UNITS = 1000
 
 
-def node_progress() -> Progress:
-    """Progress on the node that runs now; raises ComfyUI's own exception when the user cancels."""
-    import comfy.model_management
-    import comfy.utils
-    from comfy_execution.utils import get_executing_context
-    from server import PromptServer
+class NodeProgress:
+    """Progress on the node that runs now, as the library's ``Progress`` and ``OnPreview``."""
 
-    bar = comfy.utils.ProgressBar(UNITS)
-    context = get_executing_context()
-    server = getattr(PromptServer, "instance", None)
-    shown: tuple[int, str] = (-1, "")
+    def __init__(self) -> None:
+        import comfy.utils
+        from comfy_execution.utils import get_executing_context
+        from server import PromptServer
 
-    def report(done: int, total: int, what: str) -> None:
-        nonlocal shown
+        self._bar = comfy.utils.ProgressBar(UNITS)
+        context = get_executing_context()
+        self._node = None if context is None else context.node_id
+        self._server = getattr(PromptServer, "instance", None)
+        self._shown = (-1, "")
+
+    def __call__(self, done: int, total: int, what: str) -> None:
+        """Show ``done`` of ``total`` and the phase; raises ComfyUI's own exception when the user cancels."""
+        import comfy.model_management
+
         comfy.model_management.throw_exception_if_processing_interrupted()
         now = (done * UNITS // total, what)
         # Called for every layer of the model: only what the user can see goes out on the socket.
-        if now[0] != shown[0]:
-            bar.update_absolute(now[0], UNITS)
-        if now[1] != shown[1] and context is not None and server is not None:
-            server.send_progress_text(what, context.node_id)
-        shown = now
+        if now[0] != self._shown[0]:
+            self._bar.update_absolute(now[0], UNITS)
+        if now[1] != self._shown[1] and self._node is not None and self._server is not None:
+            self._server.send_progress_text(what, self._node)
+        self._shown = now
 
-    return report
+    def preview(self, latent: torch.Tensor) -> None:
+        """Show a latent frame [height, width, channels] as ComfyUI previews latents, if the user wants previews."""
+        import comfy.latent_formats as formats
+        import latent_preview
+
+        # ComfyUI before LTX-2 has the colours of LTX-Video's latents only: close, not equal.
+        latent_format = getattr(formats, "LTXAV", formats.LTXV)()
+        previewer = latent_preview.get_previewer(latent.device, latent_format)
+        if previewer is None:
+            return
+        as_video = latent.permute(2, 0, 1)[None, :, None]
+        image = previewer.decode_latent_to_preview_image("JPEG", as_video)
+        self._bar.update_absolute(self._shown[0], UNITS, image)

@@ -15,7 +15,7 @@ from ..storymotion.media.sound import Sound
 from ..storymotion.report import line, speak
 from ..storymotion.shot import FPS_RANGE, FRAME_GRID, GRID, LARGEST_SIDE, exact_frame_rate
 from .folders import LORAS, choices, path_of
-from .host import node_progress
+from .host import NodeProgress
 from .language import says_errors_in_users_language, user_language
 from .memory import Guest
 from .models import checked_when_it_runs, fingerprint_choices
@@ -110,8 +110,9 @@ def make_shot(model: ModelSet, shot: Shot) -> io.NodeOutput:
     device = comfy.model_management.get_torch_device()
     started = time.monotonic()
     GUEST.make_room(device)
+    progress = NodeProgress()
     try:
-        rendered = render_shot(model, shot, str(device), node_progress(), GUEST.residents)
+        rendered = render_shot(model, shot, str(device), progress, GUEST.residents, progress.preview)
     finally:
         GUEST.register(device)
     width, height = shot.rendered_size

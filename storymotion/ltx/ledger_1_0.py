@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from .checkpoint import gemma_shards
 from .prompt_cache import CachingProcessor, CachingTextEncoder
-from .residents import PHASES, Component, Handle, Placement, Residents, Watch
+from .residents import PHASES, Component, Handle, Placement, Residents, TransformerHandle, Watch
 
 if TYPE_CHECKING:
     from ltx_core.loader.module_ops import ModuleOps
@@ -58,7 +58,7 @@ class SharedLedger:
 
         def transformer() -> Any:
             self._on_transformer()
-            return self._handle("transformer")
+            return TransformerHandle(self._handle("transformer"), self._residents.watch)
 
         others = {kind: partial(self._handle, kind) for kind in self.components}
         return others | {

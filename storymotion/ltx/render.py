@@ -15,6 +15,7 @@ from ..report import Line, line
 from .meter import DECODING, READING, Meter
 from .models import ModelSet
 from .preflight import check
+from .preview import OnPreview, PreviewTap, ignore_preview
 from .residents import Placement, Residents
 from .sdk import load_sdk
 from .shots import Shot
@@ -47,6 +48,7 @@ def render_shot(
     device: str | None = None,
     progress: Progress = ignore_progress,
     residents: Residents | None = None,
+    on_preview: OnPreview = ignore_preview,
 ) -> RenderedShot:
     """Render ``shot`` with ``models`` on ``device`` (None: CUDA when there is one, else the CPU).
 
@@ -54,6 +56,7 @@ def render_shot(
     (and its default tiling), less the ``shot.tail_trim`` last frames. ``progress`` is called before
     every layer that runs; what it raises ends the run inside the step and comes out unchanged.
     ``residents`` holds models between runs as ``models.keep`` asks; without it none are kept.
+    ``on_preview`` is shown a latent frame now and then.
 
     Raises every error of ``preflight.check``, SdkMissing, SdkUnsupported, RenderFailed.
     """
@@ -65,6 +68,7 @@ def render_shot(
     placement = Placement(target, target, "disk" if residents is None else _keep(models.keep))
     residents = residents or Residents()
     meter = Meter(progress, sdk.phases(checked))
+    residents.watch.on_prediction = PreviewTap(checked.shot, on_preview)
     try:
         # Announced before anything is loaded, so that a cancel that came in meanwhile costs nothing.
         meter.tick(READING)
@@ -78,7 +82,7 @@ def render_shot(
             residents.clear()
         raise leaving from None
     finally:
-        residents.watch.on_layer = lambda kind: None
+        residents.watch.reset()
         _return_memory()
     sound = raw.waveform[:, : round(shot.frames / shot.fps * raw.sample_rate)]
     return RenderedShot(

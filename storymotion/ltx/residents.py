@@ -83,11 +83,29 @@ class Handle:
         return getattr(self._use(), name)
 
 
+class TransformerHandle(Handle):
+    """A handle whose calls also show ``watch`` the video that the transformer predicts."""
+
+    def __init__(self, handle: Handle, watch: Watch) -> None:
+        super().__init__(lambda: handle)
+        self._watch = watch
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        video, audio = super().__call__(*args, **kwargs)
+        self._watch.on_prediction(video)
+        return video, audio
+
+
 class Watch:
     """Where the hooks inside a model report. Models outlive runs, so hooks cannot know the run's own meter."""
 
     def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Nobody listens any more."""
         self.on_layer: Callable[[str], None] = lambda kind: None
+        self.on_prediction: Callable[[Any], None] = lambda prediction: None
 
 
 class Residents:

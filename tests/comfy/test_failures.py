@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from dev.client import ComfyClient, NodeProgress, PromptFailed, PromptInterrupted, PromptRejected
 from dev.server import ComfyServer
@@ -181,6 +183,22 @@ class TestOtherServers:
         assert warned, "the switch did not work: ComfyUI itself opens files without naming an encoding"
         ours = (f"{server.data}/custom_nodes/storymotion/", f"{ROOT}/storymotion/", f"{ROOT}/nodes/", f"{ROOT}/dev/")
         assert [line for line in warned if line.startswith(ours)] == []
+
+    def test_previews_when_the_user_wants_them(self, start_server: Any, distilled: Graph) -> None:
+        server = start_server(arguments=["--preview-method", "auto"])
+        socket = websocket.create_connection(f"ws://127.0.0.1:{server.port}/ws?clientId=viewer", timeout=60)
+        with ComfyClient(server.address) as client:
+            answer = client.post("/prompt", {"prompt": distilled, "client_id": "viewer"})
+            pictures = []
+            while client.history(answer["prompt_id"]) is None:
+                message = socket.recv()
+                # ComfyUI's binary messages: 4 bytes kind (1 = preview), 4 bytes format, then the picture.
+                if isinstance(message, bytes) and message[:4] == b"\0\0\0\1":
+                    pictures.append(Image.open(io.BytesIO(message[8:])))
+        socket.close()
+        assert pictures, "no preview came"
+        # Stage 1 of 448 x 256 is 7 x 4 latent pixels.
+        assert pictures[0].size == (7, 4)
 
     def test_loading_the_pack_imports_nothing_heavy(self, start_server: Any, tmp_path: Path) -> None:
         # Two packs around ours look at sys.modules in the server: ComfyUI loads folders marked default first.

