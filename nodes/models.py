@@ -9,7 +9,7 @@ from comfy_api.latest import io
 from ..storymotion.errors import StoryMotionError
 from ..storymotion.ltx.checkpoint import inspect_checkpoint
 from ..storymotion.ltx.lora import match_lora
-from ..storymotion.ltx.models import KEEPS, PRECISIONS, Lora, ModelSet
+from ..storymotion.ltx.models import BOTH_STAGES, KEEPS, LORA_STAGES, PRECISIONS, Lora, ModelSet
 from ..storymotion.report import speak
 from .folders import CHECKPOINTS, LORAS, NONE, TEXT_ENCODERS, UPSCALERS, choices, fingerprint, path_of
 from .language import says_errors_in_users_language, user_language
@@ -136,10 +136,11 @@ class StoryMotionLTX2Lora(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "stages",
-                    options=["both"],
-                    default="both",
+                    options=list(LORA_STAGES),
+                    default=BOTH_STAGES,
                     optional=True,
-                    tooltip="Which stages it works in. This version: both.",
+                    tooltip="Which stages it works in. Two Stage and Keyframes can tell them apart; "
+                    "Distilled and One Stage take both only, IC-LoRA applies LoRAs in stage 1.",
                 ),
             ],
             outputs=[
@@ -158,7 +159,7 @@ class StoryMotionLTX2Lora(io.ComfyNode):
 
     @classmethod
     @says_errors_in_users_language
-    def execute(cls, model: ModelSet, lora: str, strength: float, stages: str = "both") -> io.NodeOutput:
-        added = Lora(path_of(LORAS, lora), strength)
+    def execute(cls, model: ModelSet, lora: str, strength: float, stages: str = BOTH_STAGES) -> io.NodeOutput:
+        added = Lora(path_of(LORAS, lora), strength, stages)
         match = match_lora(added, inspect_checkpoint(model.checkpoint))
         return io.NodeOutput(model.with_lora(added), speak(match.lines(), user_language()))

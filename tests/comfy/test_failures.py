@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import websocket
 from PIL import Image
 
 from dev.client import ComfyClient, NodeProgress, PromptFailed, PromptInterrupted, PromptRejected
