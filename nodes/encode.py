@@ -41,7 +41,7 @@ class StoryMotionAnimationEncode(io.ComfyNode):
                     max=CRF_RANGE[1],
                     step=0.5,
                     optional=True,
-                    tooltip="Quality: 18 is visually clean, higher makes smaller files. 0 is lossless, for few players.",
+                    tooltip="Quality: 18 is visually clean, higher is smaller. 0 is lossless; few players take it.",
                 ),
                 io.Combo.Input(
                     "speed",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 from comfy_api.latest import Input, io
 
+from ..storymotion.cost import USER_RATES, CostSettings, cost_lines, load_rates, shot_cost
 from ..storymotion.ltx.models import Lora, ModelSet
 from ..storymotion.ltx.preflight import LARGEST_SEED, LONGEST_TAIL, check
 from ..storymotion.ltx.render import render_shot
@@ -106,6 +108,7 @@ def make_shot(model: ModelSet, shot: Shot) -> io.NodeOutput:
     # Before ComfyUI's own models are unloaded: a shot that cannot be rendered costs nobody anything.
     check(model, shot)
     import comfy.model_management
+    import folder_paths
 
     device = comfy.model_management.get_torch_device()
     started = time.monotonic()
@@ -115,9 +118,12 @@ def make_shot(model: ModelSet, shot: Shot) -> io.NodeOutput:
         rendered = render_shot(model, shot, str(device), progress, GUEST.residents, progress.preview)
     finally:
         GUEST.register(device)
+    rates, rate_notes = load_rates(Path(folder_paths.get_user_directory()) / USER_RATES)
+    cost = shot_cost(rendered.seconds, shot.frames / shot.fps, rendered.device_name, CostSettings(), rates)
     width, height = shot.rendered_size
     size = {"frames": shot.frames, "width": width, "height": height, "fps": shot.fps}
     report = [line("shot", **size, seconds=time.monotonic() - started), *rendered.notes]
+    report += [*cost_lines(cost), *rate_notes]
     if shot.tail_trim:
         report.append(line("tail-trimmed", count=shot.tail_trim))
     sound = Sound(rendered.waveform.numpy(), rendered.sample_rate)

@@ -22,12 +22,22 @@
     |   |-- NotSafetensors      the file is not a readable safetensors file
     |   |-- WrongKindOfModel    the file is a model, but not of the kind that goes here
     |   |-- CheckpointIncomplete  parts of the checkpoint are missing
-    |   |-- CheckpointPrequantised  the checkpoint was made 8-bit by someone else, with scales
+    |   |-- CheckpointPrequantised  its weights are quantised in a way that cannot be undone while loading
     |   |-- TextEncoderIncomplete  the Gemma folder lacks files
+    |   |-- DoesNotFit          weights of one model are larger than all memory of the device
+    |   |   `-- PrecisionDoesNotFit  they are in bf16, but not in fp8
     |   `-- RenderFailed        the SDK itself failed while rendering
     |-- LoraError
     |   |-- LoraMatchesNothing  none of its keys names a layer of the checkpoint
-    |   `-- LoraShapeMismatch   it was trained for a model of another size
+    |   |-- LoraShapeMismatch   it was trained for a model of another size
+    |   |-- LoraUnsupported     it is more than a LoRA, or of a kind that the SDK cannot apply
+    |   |-- LoraIncomplete      a layer has one of its two matrices
+    |   |-- LoraLayerTwice      two keys are the same part of one layer
+    |   |-- LoraAmbiguous       a flattened key can mean several layers
+    |   |-- LoraScaleUnusable   an alpha or a scale in it is no finite number
+    |   |-- LoraStageImpossible  the pipeline cannot apply it in the stage that was asked for
+    |   |-- LoraReferenceConflict  IC-LoRAs want reference videos of different sizes
+    |   `-- Fp8LoraNeedsTriton  LoRAs cannot be added to 8-bit weights on this machine
     `-- MediaError
         |-- NoFrames            nothing to encode
         |-- OddSize             4:2:0 video needs even sides
@@ -292,12 +302,13 @@ class CheckpointIncomplete(ModelError):
 
 @dataclass(eq=False)
 class CheckpointPrequantised(ModelError):
-    """The checkpoint holds 8-bit weights with scales; SDK 1.0.0 drops the scales and renders garbage."""
+    """Weights are packed or scaled in a way that loading cannot undo (4 bits, integers, blocks)."""
 
     code = "checkpoint-prequantised"
-    problem = "The checkpoint '{name}' holds 8-bit weights with separate scales, which SDK 1.0.0 reads wrongly."
-    remedy = "Use the bf16 checkpoint and set precision to fp8: the weights are then cast while they load."
+    problem = "The weights of '{name}' are quantised in a way that cannot be read: {reason}."
+    remedy = "Use the bf16 file (with precision fp8 if memory is short), or an fp8 one with one scale for each weight."
     name: str
+    reason: str
 
 
 @dataclass(eq=False)
@@ -309,6 +320,33 @@ class TextEncoderIncomplete(ModelError):
     remedy = "Download the whole Gemma 3 folder (accept its licence on the model page first), not single files."
     name: str
     missing: str
+
+
+@dataclass(eq=False)
+class DoesNotFit(ModelError):
+    """The weights of one model are larger than all memory of the device. Sizes in GiB."""
+
+    code = "does-not-fit"
+    problem = "The {component} needs {needed:.1f} GiB for its weights alone, but {device} has {total:.1f} GiB."
+    remedy = (
+        "Use a device with about {enough} GiB for this shot. LTX-2 SDK 1.0 cannot run a model in parts; "
+        "SDK 1.2 can, but this version of StoryMotion does not support it."
+    )
+    component: str
+    needed: float
+    device: str
+    total: float
+    enough: int
+
+
+@dataclass(eq=False)
+class PrecisionDoesNotFit(DoesNotFit):
+    """The same, and 8-bit weights would fit."""
+
+    code = "precision-does-not-fit"
+    problem = "The {component} in bf16 needs {needed:.1f} GiB for its weights alone, but {device} has {total:.1f} GiB."
+    remedy = "Set precision to fp8, which needs {smaller:.1f} GiB; bf16 takes a device with about {enough} GiB."
+    smaller: float
 
 
 @dataclass(eq=False)
@@ -332,7 +370,7 @@ class LoraMatchesNothing(LoraError):
 
     code = "lora-matches-nothing"
     problem = "None of the {keys} keys of the LoRA '{name}' fits the checkpoint '{checkpoint}' (first key: {example})."
-    remedy = "Use a LoRA made for this LTX-2 version, with keys like 'diffusion_model.<layer>.lora_A.weight'."
+    remedy = "Use a LoRA made for this LTX-2 version: its keys name layers like transformer_blocks.0.attn1.to_q."
     name: str
     checkpoint: str
     keys: int
@@ -345,15 +383,110 @@ class LoraShapeMismatch(LoraError):
 
     code = "lora-shape-mismatch"
     problem = (
-        "The LoRA '{name}' was made for a model of another size than '{checkpoint}': "
+        "The LoRA '{name}' was made for a model of another size than '{checkpoint}' ({made_for}): "
         "{layer} is {found} in the LoRA and {wanted} in the checkpoint."
     )
     remedy = "Use a LoRA that was made for this LTX-2 version and checkpoint."
     name: str
     checkpoint: str
+    made_for: str
     layer: str
     found: str
     wanted: str
+
+
+@dataclass(eq=False)
+class LoraUnsupported(LoraError):
+    """The file holds something that changes the result and that the SDK's fusion cannot apply."""
+
+    code = "lora-unsupported"
+    problem = "The LoRA '{name}' holds {kind} (key: {example}), which the LTX-2 SDK cannot apply."
+    remedy = "Use a plain LoRA of it: lora_A and lora_B (or lora_down and lora_up) for each layer, 8 bits or more."
+    name: str
+    kind: str
+    example: str
+
+
+@dataclass(eq=False)
+class LoraIncomplete(LoraError):
+    """A layer has one of its two matrices; the SDK would skip it without a word."""
+
+    code = "lora-incomplete"
+    problem = "The LoRA '{name}' is broken: layer {layer} lacks its {missing} matrix (it has {found})."
+    remedy = "Download the file again, or export it again with the program that made it."
+    name: str
+    layer: str
+    missing: str
+    found: str
+
+
+@dataclass(eq=False)
+class LoraLayerTwice(LoraError):
+    """Two keys are the same part of one layer: several adapters, or several layouts, in one file."""
+
+    code = "lora-layer-twice"
+    problem = "The LoRA '{name}' has layer {layer} twice: {first} and {second}."
+    remedy = "Export each adapter to a file of its own, and chain them with several LTX-2 LoRA nodes."
+    name: str
+    layer: str
+    first: str
+    second: str
+
+
+@dataclass(eq=False)
+class LoraAmbiguous(LoraError):
+    """A key with underscores for dots can mean several layers of the checkpoint."""
+
+    code = "lora-ambiguous"
+    problem = "The key {key} of the LoRA '{name}' can mean more than one layer: {layers}."
+    remedy = "Export the LoRA in ComfyUI's layout, with keys like 'diffusion_model.<layer>.lora_A.weight'."
+    name: str
+    key: str
+    layers: str
+
+
+@dataclass(eq=False)
+class LoraScaleUnusable(LoraError):
+    """An alpha or a scale is NaN or infinite: the shot would be black."""
+
+    code = "lora-scale-unusable"
+    problem = "The LoRA '{name}' has the number {value} in {key}, by which nothing can be multiplied."
+    remedy = "The file is broken or its training failed: download it again, or use another one."
+    name: str
+    key: str
+    value: str
+
+
+@dataclass(eq=False)
+class LoraStageImpossible(LoraError):
+    """The pipeline cannot apply the LoRA in the stage that was asked for."""
+
+    code = "lora-stage-impossible"
+    problem = "The LoRA '{name}' is set to {stages}, but {reason}."
+    remedy = "Set its stages to both, or use the Two Stage or the Keyframes node."
+    name: str
+    stages: str
+    reason: str
+
+
+@dataclass(eq=False)
+class LoraReferenceConflict(LoraError):
+    """One reference video cannot have several sizes."""
+
+    code = "lora-reference-conflict"
+    problem = "The IC-LoRAs want the reference video smaller by different factors: {factors}."
+    remedy = "Use one of them at a time."
+    factors: str
+
+
+@dataclass(eq=False)
+class Fp8LoraNeedsTriton(LoraError):
+    """SDK 1.0.0 adds LoRAs to 8-bit weights on CUDA with a Triton kernel, and Triton is not installed."""
+
+    code = "fp8-lora-needs-triton"
+    problem = "The LoRA '{name}' cannot be added to fp8 weights here, because Triton is not installed."
+    remedy = "Set precision to bf16, or install Triton (on Windows: pip install triton-windows)."
+    name: str
 
 
 class MediaError(StoryMotionError):

@@ -14,6 +14,7 @@ from ..errors import (
     WrongKindOfModel,
 )
 from .headers import Header, read_header
+from .prequantised import find_scales
 
 TRANSFORMER = "model.diffusion_model."
 CONNECTORS = (f"{TRANSFORMER}video_embeddings_connector.", f"{TRANSFORMER}audio_embeddings_connector.")
@@ -75,8 +76,7 @@ def inspect_checkpoint(path: Path) -> CheckpointFacts:
         missing.append("the 'config' entry of the header")
     if missing:
         raise CheckpointIncomplete(path.name, ", ".join(missing))
-    if any(name.endswith((".weight_scale", ".scale_weight")) for name in header.tensors):
-        raise CheckpointPrequantised(path.name)
+    find_scales(header)
     version = header.metadata.get("model_version", "")
     return CheckpointFacts(
         header=header,
@@ -122,7 +122,8 @@ def gemma_shards(root: Path) -> tuple[Path, ...]:
     """The weight files of a Gemma folder: those its index names, and no others that lie beside them.
 
     SDK 1.0.0 itself loads every safetensors file below the folder, and one that does not belong
-    there silently changes the picture. Raises ModelFileMissing, TextEncoderIncomplete.
+    there silently changes the picture. Raises ModelFileMissing, TextEncoderIncomplete,
+    CheckpointPrequantised.
     """
     if not root.is_dir():
         raise ModelFileMissing("text encoder folder", root.name, str(root.parent))
@@ -139,5 +140,6 @@ def gemma_shards(root: Path) -> tuple[Path, ...]:
     if missing:
         raise TextEncoderIncomplete(root.name, ", ".join(missing))
     for shard in shards:
-        read_header(shard, "text encoder")
+        if find_scales(read_header(shard, "text encoder")):
+            raise CheckpointPrequantised(shard.name, "a text encoder has to be bf16")
     return shards

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .checkpoint import gemma_shards
+from .fit_load import without_connectors
+from .headers import Header
 from .prompt_cache import CachingProcessor, CachingTextEncoder
 from .residents import PHASES, Component, Handle, Placement, Residents, TransformerHandle, Watch
 
@@ -28,7 +30,7 @@ class SharedLedger:
     """Stands before one ModelLedger of one run.
 
     ``on_transformer`` is called when the pipeline asks for the transformer, which is when a stage
-    begins; ``enhanced`` collects prompts that Gemma rewrote.
+    begins; ``enhanced`` collects prompts that Gemma rewrote; ``header`` is the checkpoint's.
     """
 
     def __init__(
@@ -38,7 +40,9 @@ class SharedLedger:
         placement: Placement,
         on_transformer: Callable[[], None],
         enhanced: list[str],
+        header: Header,
     ) -> None:
+        self._header = header
         self._ledger, self._residents, self._keep = ledger, residents, placement.keep
         self._on_transformer = on_transformer
         self.components = {kind: self._component(kind, placement.text_encoder_device) for kind in _kinds(ledger)}
@@ -89,6 +93,8 @@ class SharedLedger:
             _load_own_shards(ledger)
             device = text_encoder_device
             build = _build_text_encoder(ledger, device)
+        if kind == "transformer":
+            ledger.transformer_builder = without_connectors(ledger.transformer_builder, self._header)
         if kind in LAYERS:
             _report_layers(ledger, kind, self._residents.watch)
         return Component(kind, _built_from(ledger, kind), device, build)

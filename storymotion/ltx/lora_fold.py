@@ -107,11 +107,11 @@ def sd_operations(header: Header, folding: Folding) -> SDOps:
         return replace(operations, name=f"{operations.name}:{_identity(header, folding)}")
     folds = {fold.key: fold for fold in folding.folds}
 
-    def fold_one(key: str, value: torch.Tensor) -> list[KeyValueOperationResult]:
-        fold = folds.get(key)
-        return [KeyValueOperationResult(fold.new_key, fold.apply(value))] if fold else []
+    def translate(tensor_key: str, tensor_value: torch.Tensor) -> list[KeyValueOperationResult]:
+        fold = folds.get(tensor_key)
+        return [KeyValueOperationResult(fold.new_key, fold.apply(tensor_value))] if fold else []
 
-    return SDOps(f"STORYMOTION_LORA:{_identity(header, folding)}").with_matching().with_kv_operation(fold_one)
+    return SDOps(f"STORYMOTION_LORA:{_identity(header, folding)}").with_matching().with_kv_operation(translate)
 
 
 def _check(header: Header, layer: LoraLayer) -> None:
@@ -146,6 +146,6 @@ def _dtype(types: set[str], scaled: bool) -> str | None:
 
 def _identity(header: Header, folding: Folding) -> str:
     stat = header.path.stat()
-    folds = [(fold.key, fold.new_key, fold.dtype, str(fold.scale)) for fold in folding.folds]
+    folds = [(fold.key, fold.new_key, fold.dtype) for fold in folding.folds]
     facts = [stat.st_size, stat.st_mtime_ns, folds]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]

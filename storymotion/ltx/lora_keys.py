@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from ..errors import LoraAmbiguous, LoraIncomplete, LoraLayerTwice, LoraUnsupported
 from .headers import Header
 from .scales import NEEDLESS_ENDINGS
 
-# "<module>.lora_A.weight", with PEFT's adapter name in between ("lora_A.default.weight"), or the scale of such a matrix.
+# "<module>.lora_A.weight", or PEFT's "<module>.lora_A.<adapter>.weight", or the scale of such a matrix.
 _MATRIX = re.compile(
     r"(?P<module>.+)\.lora_(?P<half>A|B|down|up)(?:\.[^.]+)?\.(?P<what>weight|weight_scale|scale_weight)"
 )
@@ -83,7 +83,10 @@ def read_keys(header: Header, checkpoint_layers: Iterable[str]) -> LoraKeys:
     Raises LoraUnsupported, LoraIncomplete, LoraLayerTwice, LoraAmbiguous.
     """
     name = header.path.name
-    names = _LayerNames(name, checkpoint_layers)
+    known = frozenset(checkpoint_layers)
+    flat_names: dict[str, list[str]] = {}
+    for layer in sorted(known):
+        flat_names.setdefault(layer.replace(".", "_"), []).append(layer)
     # By the checkpoint's layer; by the file's own name where the checkpoint has no such layer.
     found: dict[str, dict[str, str]] = {}
     layouts: set[str] = set()
@@ -93,13 +96,13 @@ def read_keys(header: Header, checkpoint_layers: Iterable[str]) -> LoraKeys:
         if part is None:
             continue
         module, slot = part
-        layer, layout = names.find(module)
+        layer, layout = _find_layer(name, module, known, flat_names)
         parts = found.setdefault(layer or module, {})
         if slot in parts:
             raise LoraLayerTwice(name, layer or module, parts[slot], key)
         parts[slot] = key
         if layer:
-            layouts.add("kohya" if "lora_down" in key or "lora_up" in key else layout)
+            layouts.add(layout)
     layers = tuple(
         LoraLayer(
             layer=layer,
@@ -110,7 +113,7 @@ def read_keys(header: Header, checkpoint_layers: Iterable[str]) -> LoraKeys:
             up_scale=parts.get("up_scale"),
         )
         for layer, parts in found.items()
-        if _has_both(name, layer, parts) and layer in names.known
+        if _has_both(name, layer, parts) and layer in known
     )
     used = {key for layer in layers for key in layer.keys}
     unused = tuple(key for key in header.tensors if key not in used and not key.endswith(NEEDLESS_ENDINGS))
@@ -143,38 +146,21 @@ def _refuse_foreign(name: str, key: str) -> None:
             raise LoraUnsupported(name, kind, key)
 
 
-@dataclass
-class _LayerNames:
-    """Finds the checkpoint's name of a layer."""
-
-    file: str
-    layers: Iterable[str]
-    known: frozenset[str] = field(init=False)
-    _flat: dict[str, list[str]] = field(init=False, default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.known = frozenset(self.layers)
-        for layer in sorted(self.known):
-            self._flat.setdefault(layer.replace(".", "_"), []).append(layer)
-
-    def find(self, module: str) -> tuple[str | None, str]:
-        """The layer, None when there is no such one, and the layout that ``module`` is written in."""
-        for prefix in _FLAT_PREFIXES:
-            if module.startswith(prefix):
-                return self._find_flat(module, module.removeprefix(prefix)), "kohya"
-        layouts = []
-        rest = module
-        while prefix := next((each for each in _PREFIXES if rest.startswith(each)), None):
-            layouts.append(_PREFIXES[prefix])
-            rest = rest.removeprefix(prefix)
-        layout = layouts[0] if layouts else "bare"
-        if rest not in self.known:
-            first, dot, others = rest.partition(".")
-            rest = _DIFFUSERS_NAMES.get(first, first) + dot + others
-        return (rest if rest in self.known else None), layout
-
-    def _find_flat(self, module: str, flat: str) -> str | None:
-        layers = self._flat.get(flat, [])
-        if len(layers) > 1:
-            raise LoraAmbiguous(self.file, module, " or ".join(layers))
-        return layers[0] if layers else None
+def _find_layer(
+    file: str, module: str, known: frozenset[str], flat_names: Mapping[str, list[str]]
+) -> tuple[str | None, str]:
+    """The checkpoint's name of ``module`` (None when it has no such layer), and the layout that it is written in."""
+    for prefix in _FLAT_PREFIXES:
+        if module.startswith(prefix):
+            layers = flat_names.get(module.removeprefix(prefix), [])
+            if len(layers) > 1:
+                raise LoraAmbiguous(file, module, " or ".join(layers))
+            return (layers[0] if layers else None), "kohya"
+    rest, layout = module, ""
+    while prefix := next((each for each in _PREFIXES if rest.startswith(each)), None):
+        layout = layout or _PREFIXES[prefix]
+        rest = rest.removeprefix(prefix)
+    if rest not in known:
+        first, dot, others = rest.partition(".")
+        rest = _DIFFUSERS_NAMES.get(first, first) + dot + others
+    return (rest if rest in known else None), layout or "bare"

@@ -7,14 +7,21 @@ from pathlib import Path
 
 PRECISIONS = ("auto", "bf16", "fp8")
 KEEPS = ("auto", "disk", "ram", "vram")
+BOTH_STAGES = "both"
+LORA_STAGES = (BOTH_STAGES, "stage 1", "stage 2")
 
 
 @dataclass(frozen=True)
 class Lora:
-    """A LoRA file and its strength (-4..4, 1.0 = as trained, 0 = off)."""
+    """A LoRA file, its strength (-4..4, 1.0 = as trained, 0 = off) and the stages that it works in.
+
+    ``stages`` is one of LORA_STAGES. It counts for LoRAs of a ModelSet; one that a pipeline brings (the
+    distilled LoRA of stage 2, the IC-LoRA of stage 1) has its place there.
+    """
 
     path: Path
     strength: float = 1.0
+    stages: str = BOTH_STAGES
 
 
 @dataclass(frozen=True)
@@ -34,5 +41,5 @@ class ModelSet:
     loras: tuple[Lora, ...] = ()
 
     def with_lora(self, lora: Lora) -> ModelSet:
-        """The same models with one more LoRA on the transformer, in every stage."""
+        """The same models with one more LoRA on the transformer, applied after those that are there."""
         return replace(self, loras=(*self.loras, lora))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .guidance import Guider
+from .lora import sdk_lora
 from .meter import STAGE_1, STAGE_2
-from .models import Lora
+from .models import BOTH_STAGES, Lora
 from .preflight import Checked
+from .prequantised import fold_scales
 from .shots import Guide, GuidedShot, ICLoraShot, KeyframesShot, OneStageShot, TwoStageShot
 
 if TYPE_CHECKING:
@@ -34,6 +36,13 @@ class Prepared:
 
 def prepare(checked: Checked, device: torch.device) -> Prepared:
     """Make the SDK's pipeline for the shot. Nothing is loaded yet: a ModelLedger only knows paths."""
+    prepared = _prepare(checked, device)
+    for ledger, _ in prepared.ledgers:
+        fold_scales(ledger, checked.checkpoint.header)
+    return prepared
+
+
+def _prepare(checked: Checked, device: torch.device) -> Prepared:
     shot = checked.shot
     if isinstance(shot, OneStageShot):
         return _one_stage(checked, shot, device)
@@ -75,12 +84,17 @@ def _two_stages(checked: Checked, shot: TwoStageShot, device: torch.device) -> P
     from ltx_pipelines.ti2vid_two_stages import TI2VidTwoStagesPipeline
 
     pipeline_class = KeyframeInterpolationPipeline if isinstance(shot, KeyframesShot) else TI2VidTwoStagesPipeline
+    distilled_lora = _loras(checked, [shot.distilled_lora] if shot.distilled_lora else [])
     pipeline = pipeline_class(
         checkpoint_path=str(checked.models.checkpoint),
-        distilled_lora=[_lora(shot.distilled_lora)] if shot.distilled_lora else [],
+        distilled_lora=distilled_lora,
         spatial_upsampler_path=str(checked.models.spatial_upscaler),
         **_of_every_pipeline(checked, device),
     )
+    if any(lora.stages != BOTH_STAGES for lora in checked.models.loras):
+        # The pipeline gives stage 2 what it gives stage 1; it knows no LoRAs for one stage.
+        in_stage_2 = _loras(checked, [lora for lora in checked.models.loras if lora.stages in (BOTH_STAGES, STAGE_2)])
+        pipeline.stage_2_model_ledger = pipeline.stage_1_model_ledger.with_loras((*in_stage_2, *distilled_lora))
     return Prepared(
         pipeline, _both_ledgers(pipeline), _arguments(checked) | _guided(checked, shot) | _tiles()
     )
@@ -91,7 +105,7 @@ def _ic_lora(checked: Checked, shot: ICLoraShot, device: torch.device) -> Prepar
 
     common = _of_every_pipeline(checked, device)
     if shot.ic_lora:
-        common["loras"] = [*common["loras"], _lora(shot.ic_lora)]
+        common["loras"] = [*common["loras"], *_loras(checked, [shot.ic_lora])]
     pipeline = ICLoraPipeline(
         distilled_checkpoint_path=str(checked.models.checkpoint),
         spatial_upsampler_path=str(checked.models.spatial_upscaler),
@@ -114,7 +128,7 @@ def _of_every_pipeline(checked: Checked, device: torch.device) -> dict[str, Any]
     models = checked.models
     return {
         "gemma_root": str(models.text_encoder),
-        "loras": [_lora(lora) for lora in models.loras],
+        "loras": _loras(checked, [lora for lora in models.loras if lora.stages in (BOTH_STAGES, STAGE_1)]),
         "device": device,
         "quantization": QuantizationPolicy.fp8_cast() if models.precision == "fp8" else None,
     }
@@ -175,7 +189,6 @@ def _conditioning(guide: Guide) -> ImageConditioningInput:
     )
 
 
-def _lora(lora: Lora) -> LoraPathStrengthAndSDOps:
-    from ltx_core.loader import LTXV_LORA_COMFY_RENAMING_MAP, LoraPathStrengthAndSDOps
-
-    return LoraPathStrengthAndSDOps(str(lora.path), float(lora.strength), LTXV_LORA_COMFY_RENAMING_MAP)
+def _loras(checked: Checked, loras: Iterable[Lora]) -> list[LoraPathStrengthAndSDOps]:
+    """Those that change anything: the SDK would read a file of strength 0 as well."""
+    return [sdk_lora(lora, checked.checkpoint) for lora in loras if lora.strength]

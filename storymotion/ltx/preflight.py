@@ -14,10 +14,12 @@ from ..errors import (
 )
 from ..report import Line, line
 from ..shot import FRAME_GRID, check_frames, check_size
+from . import prequantised
 from .checkpoint import CheckpointFacts, gemma_shards, inspect_checkpoint, inspect_upscaler
 from .guidance import Resolved, resolve
 from .lora import match_lora
-from .models import KEEPS, PRECISIONS, Lora, ModelSet
+from .lora_rules import all_loras, check_references, check_stages
+from .models import KEEPS, PRECISIONS, ModelSet
 from .shots import (
     LAST_FRAME,
     TRAINED_COMPRESSION,
@@ -26,7 +28,6 @@ from .shots import (
     ICLoraShot,
     KeyframesShot,
     Shot,
-    TwoStageShot,
 )
 
 LARGEST_SEED = 2**64 - 1
@@ -52,15 +53,18 @@ def check(models: ModelSet, shot: Shot) -> Checked:
     for name, value, choices in (("precision", models.precision, PRECISIONS), ("keep", models.keep, KEEPS)):
         if value not in choices:
             raise UnknownChoice(name, value, ", ".join(choices))
+    stage_notes = check_stages(models.loras, checked)
     checkpoint = inspect_checkpoint(models.checkpoint)
     if shot.stages == "two":
         if models.spatial_upscaler is None:
             raise ModelFileMissing("spatial upscaler", "none", "the LTX-2 Model node")
         inspect_upscaler(models.spatial_upscaler)
     gemma_shards(models.text_encoder)
-    notes: list[Line] = []
-    for lora in _all_loras(models, checked):
-        notes.extend(match_lora(lora, checkpoint).lines())
+    matches = [match_lora(lora, checkpoint) for lora in all_loras(models, checked)]
+    notes = [*prequantised.lines(checkpoint.header, models.precision)]
+    for match in matches:
+        notes.extend(match.lines())
+    notes.extend((*stage_notes, *check_references(matches, checked)))
     if not shot.prompt.strip():
         notes.append(line("prompt-empty"))
     guides = tuple(_trained_compression(guide, checkpoint) for guide in checked.guides)
@@ -72,16 +76,6 @@ def check(models: ModelSet, shot: Shot) -> Checked:
         guidance = resolve(checked.guidance, checked.steps, checkpoint)
         notes.extend(guidance.notes)
     return Checked(models, replace(checked, guides=guides), checkpoint, guidance, tuple(notes))
-
-
-def _all_loras(models: ModelSet, shot: Shot) -> tuple[Lora, ...]:
-    """The model's own LoRAs and the one that the pipeline brings."""
-    own = None
-    if isinstance(shot, TwoStageShot):
-        own = shot.distilled_lora
-    elif isinstance(shot, ICLoraShot):
-        own = shot.ic_lora
-    return (*models.loras, own) if own else models.loras
 
 
 def _check_numbers(shot: Shot) -> Shot:

@@ -20,7 +20,7 @@ SECONDS_BETWEEN = 0.5
 class OnPreview(Protocol):
     """Called now and then with what the middle of the shot looks like so far."""
 
-    def __call__(self, latent: torch.Tensor) -> None:
+    def __call__(self, latent: torch.Tensor, /) -> None:
         """``latent``: float32 [height, width, 128] on the CPU, 1/32 of the size that the stage has in pixels."""
         ...
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..errors import RenderFailed
 from ..progress import Progress, ignore_progress
 from ..report import Line, line
+from .fit import plan_memory
+from .fit_plan import GIB, MemoryPlan
+from .lora_rules import all_loras, check_fp8_loras
+from .machine import this_machine
 from .meter import DECODING, READING, Meter
 from .models import ModelSet
 from .preflight import check
@@ -32,7 +36,7 @@ class RenderedShot:
 
     ``frames``: uint8 [frames, height, width, 3]; ``waveform``: float32 [channels, samples] at
     ``sample_rate`` Hz. LTX-2's sound is up to 0.1 s shorter than its video. ``notes`` say what was
-    used and what was changed.
+    used and what was changed; ``seconds`` how long each phase took on the device named ``device_name``.
     """
 
     frames: torch.Tensor
@@ -40,6 +44,8 @@ class RenderedShot:
     waveform: torch.Tensor
     sample_rate: int
     notes: tuple[Line, ...]
+    seconds: Mapping[str, float]
+    device_name: str
 
 
 def render_shot(
@@ -58,15 +64,23 @@ def render_shot(
     ``residents`` holds models between runs as ``models.keep`` asks; without it none are kept.
     ``on_preview`` is shown a latent frame now and then.
 
-    Raises every error of ``preflight.check``, SdkMissing, SdkUnsupported, RenderFailed.
+    Raises every error of ``preflight.check``, SdkMissing, SdkUnsupported, DoesNotFit, Fp8LoraNeedsTriton,
+    RenderFailed.
     """
     checked = check(models, shot)
     sdk = load_sdk()
     import torch
 
     target = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    placement = Placement(target, target, "disk" if residents is None else _keep(models.keep))
-    residents = residents or Residents()
+    if residents is None:
+        residents, models = Residents(), replace(models, keep="disk")
+    plan = plan_memory(models, checked.checkpoint, checked.shot, this_machine(target, residents))
+    check_fp8_loras(all_loras(models, checked.shot), plan.precision, plan.machine.device)
+    checked = replace(checked, models=replace(models, precision=plan.precision))
+    on_cpu = plan.text_encoder_device == "cpu"
+    placement = Placement(target, "cpu" if on_cpu else target, plan.keep)
+    if plan.machine.device == "cuda":
+        torch.cuda.reset_peak_memory_stats(target)
     meter = Meter(progress, sdk.phases(checked))
     residents.watch.on_prediction = PreviewTap(checked.shot, on_preview)
     try:
@@ -93,14 +107,23 @@ def render_shot(
         notes=(
             line("sdk", version=sdk.version, checkpoint=checked.checkpoint.version, seed=shot.seed),
             *_times(meter, residents),
+            *_peak(plan),
+            *plan.lines,
             *([line("enhanced-prompt", prompt=raw.enhanced_prompt)] if raw.enhanced_prompt else []),
             *checked.notes,
         ),
+        seconds=meter.seconds,
+        device_name=plan.machine.name,
     )
 
 
-def _keep(keep: str) -> str:
-    return "disk" if keep == "auto" else keep
+def _peak(plan: MemoryPlan) -> tuple[Line, ...]:
+    """What the device really needed, beside the plan."""
+    import torch
+
+    if plan.machine.device != "cuda":
+        return ()
+    return (line("peak", used=torch.cuda.max_memory_allocated() / GIB, planned=plan.peak.peak / GIB),)
 
 
 def _times(meter: Meter, residents: Residents) -> tuple[Line, ...]:

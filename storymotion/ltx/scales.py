@@ -12,9 +12,9 @@ from .headers import TensorFacts
 if TYPE_CHECKING:
     import torch
 
-# How tools end the name of a scale; the weight's own name is the rest. ".weight_scale" is Lightricks' and
-# ComfyUI's (0.33), ".scale_weight" that of earlier ComfyUI and of musubi-tuner.
-SCALE_ENDINGS = {".weight_scale": ".weight", ".scale_weight": ".weight"}
+# "x.weight_scale" or "x.scale_weight" is the scale of "x.weight". The first is what Lightricks' own 8-bit
+# checkpoints and ComfyUI 0.33 write, the second what earlier ComfyUI and musubi-tuner do.
+SCALE_ENDINGS = (".weight_scale", ".scale_weight")
 # These serve a matrix product in 8 bits, which cancels them out: not needed to have the weights back.
 NEEDLESS_ENDINGS = (".input_scale", ".scale_input", ".comfy_quant", "scaled_fp8")
 EIGHT_BIT_FLOATS = frozenset({"F8_E4M3", "F8_E5M2"})
@@ -23,9 +23,9 @@ FLOATS = frozenset({"F64", "F32", "F16", "BF16"})
 
 def weight_of_scale(name: str) -> str | None:
     """"x.weight_scale" -> "x.weight"; None when ``name`` is not that of a scale."""
-    for ending, weight in SCALE_ENDINGS.items():
+    for ending in SCALE_ENDINGS:
         if name.endswith(ending):
-            return name.removesuffix(ending) + weight
+            return name.removesuffix(ending) + ".weight"
     return None
 
 

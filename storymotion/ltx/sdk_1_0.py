@@ -52,8 +52,9 @@ class Sdk10:
         residents.watch.on_layer = lambda kind: meter.tick(READING if kind == "text_encoder" else current[-1]())
         with compat.for_sdk_1_0(checked.models.text_encoder):
             prepared = prepare(checked, torch.device(placement.device))
+            header = checked.checkpoint.header
             ledgers = [
-                SharedLedger(ledger, residents, placement, partial(current.append, stage), enhanced)
+                SharedLedger(ledger, residents, placement, partial(current.append, stage), enhanced, header)
                 for ledger, stage in prepared.ledgers
             ]
             residents.begin([each for ledger in ledgers for each in ledger.components.values()], placement.keep)

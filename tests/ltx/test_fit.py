@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import random
 import subprocess
@@ -16,9 +17,10 @@ from dev.tiny_models import TinyModels
 from storymotion.errors import DoesNotFit, PrecisionDoesNotFit, TextEncoderIncomplete
 from storymotion.ltx import compat
 from storymotion.ltx.checkpoint import TRANSFORMER, inspect_checkpoint
-from storymotion.ltx.fit import GIB, RAM_MARGIN, Machine, MemoryPlan, plan_from_headers, plan_memory
+from storymotion.ltx.fit import Weighed, plan_memory, plan_weighed, weigh_models
 from storymotion.ltx.fit_load import without_connectors
 from storymotion.ltx.fit_phases import distinct_transformers
+from storymotion.ltx.fit_plan import GIB, Machine, MemoryPlan
 from storymotion.ltx.fit_sizes import component_sizes, weigh
 from storymotion.ltx.meter import DECODING, READING, STAGE_1, STAGE_2
 from storymotion.ltx.models import Lora, ModelSet
@@ -50,8 +52,8 @@ def one_stage(shot: Shot) -> OneStageShot:
 
 def cuda(usable: float, ram: float = 64, free: float | None = None) -> Machine:
     """A card with so many GiB and a PC with so many, 6 GiB of which are taken."""
-    free = usable if free is None else free
-    return Machine("cuda", f"{usable} GiB card", int(usable * GIB), int(free * GIB), int(ram * GIB), int((ram - 6) * GIB))
+    vram_free = int((usable if free is None else free) * GIB)
+    return Machine("cuda", f"{usable} GiB card", int(usable * GIB), vram_free, int(ram * GIB), int((ram - 6) * GIB))
 
 
 def apple(memory: float) -> Machine:
@@ -63,8 +65,14 @@ def cpu(ram: float) -> Machine:
     return Machine("cpu", "CPU", 0, 0, int(ram * GIB), int((ram - 6) * GIB))
 
 
+@functools.cache
+def released(flavor: str) -> Weighed:
+    """The released models."""
+    return weigh_models(headers(flavor))
+
+
 def plan(machine: Machine, shot: Shot = FIVE_SECONDS, models: ModelSet = MODELS, flavor: str = "2.3") -> MemoryPlan:
-    return plan_from_headers(headers(flavor), models, shot, machine)
+    return plan_weighed(released(flavor), models, shot, machine)
 
 
 def codes(made: MemoryPlan) -> list[str]:
@@ -200,8 +208,10 @@ def test_apple_silicon_looks_at_the_scarcer_of_its_two_figures() -> None:
     assert plan(replace(machine, ram_free=50 * GIB)).keep == plan(replace(machine, vram_free=50 * GIB)).keep == "disk"
 
 
-def test_a_24_gb_card_runs_gemma_on_the_cpu_and_says_so() -> None:
-    made = plan(cuda(22.3))
+@pytest.mark.parametrize("flavor", ["2.3", "2.0"])
+def test_a_24_gb_card_runs_gemma_on_the_cpu_and_says_so(flavor: str) -> None:
+    made = plan(cuda(22.3), two_stage(FIVE_SECONDS), flavor=flavor)
+    assert (made.precision, made.text_encoder_device, made.tight) == ("fp8", "cpu", ())
     spoken = [line.speak() for line in made.lines]
     assert any("text encoder (22.7 GiB" in each and "does not fit in 22.3 GiB" in each for each in spoken)
     assert "it will run on the CPU" in spoken[codes(made).index("fit-text-encoder-cpu")]
@@ -257,7 +267,7 @@ def test_bf16_where_only_fp8_fits_says_what_would() -> None:
 
 def test_a_chosen_precision_is_kept_where_it_can_run() -> None:
     assert plan(cuda(139.8), models=replace(MODELS, precision="fp8")).precision == "fp8"
-    tight = plan(cuda(36), models=replace(MODELS, precision="bf16"))
+    tight = plan(cuda(38), models=replace(MODELS, precision="bf16"))
     assert (tight.precision, tight.tight) == ("bf16", (STAGE_2,))
     made = plan(apple(64), models=replace(MODELS, precision="fp8"))
     assert made.precision == "bf16" and "fit-no-fp8" in codes(made)
@@ -297,7 +307,8 @@ def test_transformers_are_counted_as_the_pipelines_build_them() -> None:
     ic = ICLoraShot("a", 1280, 704, 121, 24.0, 1)
     for models, wanted in ((MODELS, 1), (both, 1), (late, 2)):
         assert distinct_transformers(models, shot) == wanted
-        assert distinct_transformers(models, FIVE_SECONDS) == distinct_transformers(models, one_stage(FIVE_SECONDS)) == 1
+        assert distinct_transformers(models, FIVE_SECONDS) == 1
+        assert distinct_transformers(models, one_stage(FIVE_SECONDS)) == 1
     assert distinct_transformers(MODELS, replace(shot, distilled_lora=Lora(Path("d"), 0.6))) == 2
     assert distinct_transformers(MODELS, replace(shot, distilled_lora=Lora(Path("d"), 0.0))) == 1
     assert distinct_transformers(MODELS, ic) == 1
@@ -309,7 +320,7 @@ def test_transformers_are_counted_as_the_pipelines_build_them() -> None:
 
 
 def working(shot: Shot, phase: str, reference_scale: int = 1) -> int:
-    made = plan_from_headers(headers("2.3"), MODELS, shot, cuda(139.8), reference_scale)
+    made = plan_weighed(released("2.3"), MODELS, shot, cuda(139.8), reference_scale)
     return next(each.working for each in made.phases if each.name == phase)
 
 
@@ -368,10 +379,16 @@ SHOTS = [FIVE_SECONDS, EIGHT_SECONDS, two_stage(EIGHT_SECONDS), one_stage(FIVE_S
 @pytest.mark.parametrize("shot", SHOTS, ids=lambda shot: f"{type(shot).__name__}-{shot.frames}")
 @pytest.mark.parametrize("ram", [16, 32, 64, 128, 256])
 def test_more_vram_never_makes_the_plan_worse(shot: Shot, ram: int) -> None:
-    qualities = [quality(tried(cuda(step / 2, ram), shot)) for step in range(4, 300)]
+    qualities = [quality(tried(cuda(step / 4, ram), shot)) for step in range(16, 600)]
     for smaller, larger in itertools.pairwise(qualities):
         assert larger >= smaller
     assert qualities[0] == (0,) and qualities[-1][:3] == (1, True, True)
+
+
+def test_a_plan_that_is_not_tight_leaves_half_a_gib_of_the_card() -> None:
+    plans = [plan(cuda(usable)) for usable in range(22, 140)]
+    left = [made.machine.room - made.peak.peak for made in plans if not made.tight]
+    assert min(left) >= GIB // 2 and len(left) > 100
 
 
 @pytest.mark.parametrize("memory", [apple, cpu], ids=["apple", "cpu"])
@@ -384,7 +401,7 @@ def test_more_shared_memory_never_makes_the_plan_worse(memory: Any) -> None:
 def test_a_smaller_shot_never_makes_the_plan_worse() -> None:
     chance = random.Random(3)
     compared = 0
-    for _ in range(400):
+    for _ in range(2000):
         kind = chance.choice([DistilledShot, TwoStageShot, OneStageShot, KeyframesShot])
         width, height = chance.randrange(64, 2048, 64), chance.randrange(64, 2048, 64)
         frames = chance.randrange(9, 400, 8)
@@ -399,14 +416,15 @@ def test_a_smaller_shot_never_makes_the_plan_worse() -> None:
         worse, better = tried(machine, large), tried(machine, small)
         assert quality(better) >= quality(worse), (machine, small, large)
         if worse and better:
-            assert better.peak.peak <= worse.peak.peak or better.precision != worse.precision or better.keep != worse.keep
-            compared += 1
-    assert compared > 300
+            same_way = (better.precision, better.keep) == (worse.precision, worse.keep)
+            assert better.peak.peak <= worse.peak.peak or not same_way
+            compared += same_way
+    assert compared > 1000
 
 
 def test_ram_that_just_holds_everything_is_where_keep_becomes_ram() -> None:
     whole = plan(cuda(47.4, 256)).ram
-    just = replace(cuda(47.4, 256), ram_free=whole + RAM_MARGIN)
+    just = replace(cuda(47.4, 256), ram_free=whole + 4 * GIB)
     assert plan(just).keep == "ram"
     assert plan(replace(just, ram_free=just.ram_free - 1)).keep == "disk"
 
@@ -424,10 +442,19 @@ def test_planning_reads_no_weight(kind: type[Shot], models: ModelSet, weight_rea
     assert weight_reads == []
 
 
-def test_the_size_of_an_ic_loras_reference_is_read_from_its_header(models: ModelSet, tiny: TinyModels) -> None:
-    shot = ICLoraShot("a", 128, 128, 9, 24.0, 1, ic_lora=Lora(tiny.ic_lora))
+def test_the_size_of_an_ic_loras_reference_is_read_from_its_header(
+    models: ModelSet, tiny: TinyModels, tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    smaller = tmp_path / "half.safetensors"
+    save_file(load_file(tiny.ic_lora), smaller, {"reference_downscale_factor": "2"})
     facts = inspect_checkpoint(models.checkpoint)
-    assert plan_memory(models, facts, shot, cuda(8)).phases[1].working > 0
+    needs = []
+    for lora in (smaller, tiny.ic_lora):
+        shot = ICLoraShot("a", 512, 512, 9, 24.0, 1, ic_lora=Lora(lora))
+        needs.append({phase.name: phase.working for phase in plan_memory(models, facts, shot, cuda(8)).phases})
+    assert needs[0][STAGE_1] < needs[1][STAGE_1] and needs[0][STAGE_2] == needs[1][STAGE_2]
 
 
 def test_planning_does_not_import_torch() -> None:

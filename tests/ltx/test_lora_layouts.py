@@ -245,39 +245,37 @@ def test_alphas(
     assert codes["lora-alpha"].values["alphas"] == {"half": "0.5", "a third": "0.333333"}.get(alphas, "0.25-2")
 
 
-@pytest.mark.parametrize(
-    ("ending", "shape", "alpha"),
-    [(".scale_weight", (1,), None), (".weight_scale", "rows", 0.3)],
-)
+@pytest.mark.parametrize(("ending", "rows", "ratio"), [(".scale_weight", False, None), (".weight_scale", True, 0.3)])
 def test_eight_bits_with_scales(
     flavours: dict[str, ModelSet],
-    pairs: dict[str, Pairs], renderer: Renderer,
+    pairs: dict[str, Pairs],
+    renderer: Renderer,
     distilled: DistilledShot,
     tmp_path: Path,
     ending: str,
-    shape: tuple[int, ...] | str,
-    alpha: float | None,
+    rows: bool,
+    ratio: float | None,
 ) -> None:
-    """As in the fp8 files that are made of large LoRAs: numbers up to 448, and what they are to be multiplied by."""
+    """As in the fp8 files that are made of large LoRAs: numbers up to 448, and what they are to be multiplied by.
+
+    A scale is for a whole matrix or for each row; ``ratio`` is alpha / rank.
+    """
     models, numbers = flavours["2.3"], pairs["2.3"]
     tensors: Tensors = {"scaled_fp8": torch.zeros(2, dtype=torch.float8_e4m3fn)}
     dequantised: Pairs = {}
-    for layer, matrices in numbers.items():
-        values = []
-        for half, name, matrix in zip("du", LAYOUTS["kohya"](layer), matrices):
-            largest = matrix.abs().amax(1, keepdim=True) if shape == "rows" else matrix.abs().amax()
-            scale = largest / 448
-            tensors[name] = (matrix / scale).to(torch.float8_e4m3fn)
-            tensors[name.removesuffix(".weight") + ending] = scale if shape == "rows" else scale.reshape(shape)
-            tensors[name.removesuffix(".weight") + ".input_scale"] = torch.tensor(9.0)
-            if alpha and half == "d":
-                scale = (scale.double() * (alpha * len(matrix) / len(matrix))).float()
-            values.append(tensors[name].float() * scale)
-        if alpha:
-            module = LAYOUTS["kohya"](layer)[0].removesuffix(".lora_down.weight")
-            tensors[f"{module}.alpha"] = torch.tensor(alpha * len(matrices[0]), dtype=torch.float64)
-        dequantised[layer] = values[0], values[1]
-    theirs = renderer.theirs(models, distilled, tensors_of(dequantised), f"{ending} {shape}", tmp_path)
+    for layer, (down, up) in numbers.items():
+        names = [name.removesuffix(".weight") for name in LAYOUTS["kohya"](layer)]
+        halves = []
+        for name, matrix, factor in zip(names, (down, up), (ratio or 1.0, 1.0)):
+            scale = (matrix.abs().amax(1, keepdim=True) if rows else matrix.abs().amax().reshape(1)) / 448
+            stored = (matrix / scale).to(torch.float8_e4m3fn)
+            tensors |= {f"{name}.weight": stored, name + ending: scale, f"{name}.input_scale": torch.tensor(9.0)}
+            halves.append(stored.float() * (scale.double() * factor).float())
+        if ratio:
+            alpha = torch.tensor(ratio * len(down), dtype=torch.float64)
+            tensors[names[0].replace(".lora_down", ".alpha")] = alpha
+        dequantised[layer] = halves[0], halves[1]
+    theirs = renderer.theirs(models, distilled, tensors_of(dequantised), f"{ending} {ratio}", tmp_path)
     path = save(tmp_path / "lora.safetensors", tensors)
     assert same(renderer.ours(models, distilled, path), *theirs)
     match = match_lora(Lora(path), inspect_checkpoint(models.checkpoint))

@@ -123,8 +123,8 @@ def wrong_files(models: ModelSet, tiny: TinyModels, folder: Path) -> dict[str, t
     other = folder / "other.safetensors"
     save_file({"first_stage_model.weight": torch.zeros(2)}, other)
 
-    def scaled(tensors: dict[str, torch.Tensor], _: dict[str, str]) -> None:
-        tensors["model.diffusion_model.transformer_blocks.0.attn1.to_q.weight_scale"] = torch.ones(1)
+    def packed(tensors: dict[str, torch.Tensor], _: dict[str, str]) -> None:
+        tensors["model.diffusion_model.transformer_blocks.0.attn1.to_q.weight_scale_2"] = torch.ones(1)
 
     def no_config(_: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
         del metadata["config"]
@@ -136,7 +136,7 @@ def wrong_files(models: ModelSet, tiny: TinyModels, folder: Path) -> dict[str, t
     (folder / "gemma-shards" / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
     parts = rewritten(models.checkpoint, folder / "no-vocoder.safetensors", without("vocoder."))
     bare = rewritten(models.checkpoint, folder / "no-config.safetensors", no_config)
-    fp8 = rewritten(models.checkpoint, folder / "scaled.safetensors", scaled)
+    fp8 = rewritten(models.checkpoint, folder / "packed.safetensors", packed)
     return {
         "missing": (checkpoint(folder / "gone.safetensors"), errors.ModelFileMissing, "gone.safetensors"),
         "empty": (checkpoint(empty), errors.NotSafetensors, "empty or nearly so"),
@@ -152,7 +152,7 @@ def wrong_files(models: ModelSet, tiny: TinyModels, folder: Path) -> dict[str, t
         "lora as checkpoint": (checkpoint(tiny.style_lora), errors.WrongKindOfModel, "it is a LoRA"),
         "parts missing": (checkpoint(parts), errors.CheckpointIncomplete, "the vocoder"),
         "no config": (checkpoint(bare), errors.CheckpointIncomplete, "'config'"),
-        "prequantised": (checkpoint(fp8), errors.CheckpointPrequantised, "scales"),
+        "prequantised": (checkpoint(fp8), errors.CheckpointPrequantised, "cannot be multiplied in"),
         "no upscaler": (replace(models, spatial_upscaler=None), errors.ModelFileMissing, "spatial upscaler"),
         "no gemma": (replace(models, text_encoder=folder / "none"), errors.ModelFileMissing, "text encoder folder"),
         "half gemma": (
@@ -235,10 +235,10 @@ class TestLora:
     ) -> None:
         def rename(tensors: dict[str, torch.Tensor], _: dict[str, str]) -> None:
             for name in list(tensors):
-                tensors[name.replace("diffusion_model.", "transformer.")] = tensors.pop(name)
+                tensors[name.replace("transformer_blocks.", "double_blocks.")] = tensors.pop(name)
 
-        path = rewritten(tiny.style_lora, tmp_path / "diffusers.safetensors", rename)
-        with pytest.raises(errors.LoraMatchesNothing, match=r"diffusers\.safetensors.*transformer\."):
+        path = rewritten(tiny.style_lora, tmp_path / "flux.safetensors", rename)
+        with pytest.raises(errors.LoraMatchesNothing, match=r"flux\.safetensors.*double_blocks\."):
             render_shot(models.with_lora(Lora(path)), distilled)
         assert weight_reads == []
 

@@ -1,0 +1,105 @@
+"""How many bytes of weights each model of a run has: exact, from the headers of its files alone."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from .checkpoint import CONNECTORS, TRANSFORMER, CheckpointFacts, gemma_shards
+from .headers import Header, TensorFacts, read_header
+from .scales import NEEDLESS_ENDINGS, weight_of_scale
+
+# Component (named as ModelLedger's factory methods are) -> the keys that SDK 1.0.0 builds it from.
+CHECKPOINT_PARTS = {
+    "gemma_embeddings_processor": (*CONNECTORS, "text_embedding_projection."),
+    "video_encoder": ("vae.encoder.", "vae.per_channel_statistics."),
+    "video_decoder": ("vae.decoder.", "vae.per_channel_statistics."),
+    "audio_decoder": ("audio_vae.decoder.", "audio_vae.per_channel_statistics."),
+    "vocoder": ("vocoder.",),
+}
+# ltx_core GEMMA_LLM_KEY_OPS; lm_head is not read, it shares the token embedding.
+GEMMA_PARTS = ("language_model.model.", "vision_tower.", "multi_modal_projector.")
+# ltx_core.quantization.fp8_cast TRANSFORMER_LINEAR_DOWNCAST_MAP: weights and biases of these layers in the
+# transformer's blocks (video, audio and between them) become 8-bit; norms, gates and tables stay.
+FP8_BLOCKS = f"{TRANSFORMER}transformer_blocks."
+FP8_LAYERS = tuple(
+    f"{layer}.{part}"
+    for layer in (".to_q", ".to_k", ".to_v", ".to_out.0", "ff.net.0.proj", "ff.net.2")
+    for part in ("weight", "bias")
+)
+# safetensors' names of types by bytes an element.
+ELEMENT_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1}
+HALF, EIGHT_BIT = 2, 1
+
+
+@dataclass(frozen=True)
+class ModelHeaders:
+    """The headers of all files of a run but its LoRAs; ``upscaler`` None where the pipeline has no second stage."""
+
+    checkpoint: Header
+    text_encoder: tuple[Header, ...]
+    upscaler: Header | None = None
+
+
+def read_headers(checkpoint: CheckpointFacts, text_encoder: Path, upscaler: Path | None) -> ModelHeaders:
+    """Read the headers that are missing. Raises ModelFileMissing, TextEncoderIncomplete, NotSafetensors."""
+    return ModelHeaders(
+        checkpoint=checkpoint.header,
+        text_encoder=tuple(read_header(shard, "text encoder") for shard in gemma_shards(text_encoder)),
+        upscaler=read_header(upscaler, "spatial upscaler") if upscaler else None,
+    )
+
+
+def component_sizes(
+    checkpoint: CheckpointFacts, text_encoder: Path, upscaler: Path | None, precision: str
+) -> dict[str, int]:
+    """Bytes of weights of every component as SDK 1.0.0 holds it, by its factory's name in ModelLedger.
+
+    ``precision`` is "bf16" (everything is cast to 16 bits at load) or "fp8" (``fp8_cast``: the linear
+    layers of the transformer's blocks 8 bits, what else is in the transformer as it is stored). No
+    file's weights are read. Raises ModelFileMissing, TextEncoderIncomplete, NotSafetensors.
+    """
+    return weigh(read_headers(checkpoint, text_encoder, upscaler), precision)
+
+
+def weigh(headers: ModelHeaders, precision: str) -> dict[str, int]:
+    """``component_sizes`` from headers that were read already."""
+    sizes = {"transformer": transformer_size(headers.checkpoint, precision)}
+    sizes["text_encoder"] = sum(_half(header, GEMMA_PARTS) for header in headers.text_encoder)
+    sizes |= {component: _half(headers.checkpoint, prefixes) for component, prefixes in CHECKPOINT_PARTS.items()}
+    if headers.upscaler:
+        sizes["spatial_upsampler"] = _half(headers.upscaler, ("",))
+    return sizes
+
+
+def transformer_size(checkpoint: Header, precision: str) -> int:
+    """Bytes of the transformer without the text connectors; of all components the only one that fp8 changes."""
+    return sum(
+        _in_transformer(name, tensor, precision)
+        for name, tensor in checkpoint.tensors.items()
+        if name.startswith(TRANSFORMER) and not name.startswith(CONNECTORS) and not _is_scale(name)
+    )
+
+
+def _is_scale(name: str) -> bool:
+    """Scales of 8-bit weights are multiplied in while loading and not kept (``prequantised``)."""
+    return weight_of_scale(name) is not None or name.endswith(NEEDLESS_ENDINGS)
+
+
+def _half(header: Header, prefixes: tuple[str, ...]) -> int:
+    return sum(
+        HALF * math.prod(tensor.shape)
+        for name, tensor in header.tensors.items()
+        if name.startswith(prefixes) and not _is_scale(name)
+    )
+
+
+def _in_transformer(name: str, tensor: TensorFacts, precision: str) -> int:
+    elements = math.prod(tensor.shape)
+    if precision == "bf16":
+        return HALF * elements
+    if name.startswith(FP8_BLOCKS) and name.endswith(FP8_LAYERS):
+        return EIGHT_BIT * elements
+    # fp8_cast does not cast the rest; 8-bit weights with scales come back as 16 bits when those are multiplied in.
+    return max(HALF, ELEMENT_BYTES.get(tensor.dtype, HALF)) * elements

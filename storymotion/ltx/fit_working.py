@@ -1,0 +1,174 @@
+"""How much memory the models need to work in, beside their weights: estimates.
+
+The formulas count the tensors that are alive at once in SDK 1.0.0's own forward passes. They were
+fitted to those passes run on torch's "meta" device at the released sizes (tests/ltx/test_fit.py
+repeats that), so they hold what the code allocates, and nothing that a backend adds: cuDNN's and
+cuBLAS's workspaces, the allocator's rounding and gaps. Attention is taken to be fused (no tokens x
+tokens matrix), as PyTorch's scaled_dot_product_attention is on CUDA and CPU. Where the true figure
+depends on the shape in steps, the formula is the upper bound, so a smaller shot never needs more.
+
+All sizes in bytes, pictures in pixels, frames as rendered.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from .checkpoint import TRANSFORMER
+from .fit_sizes import HALF, ModelHeaders
+from .headers import Header
+
+# ltx_core: a prompt is always padded to 1024 tokens; a video latent is 8 frames x 32 x 32 pixels.
+PROMPT_TOKENS = 1024
+LATENT_SIDE, LATENT_FRAMES = 32, 8
+SOUND_LATENTS_PER_SECOND = 25
+# Bytes a token and a channel that are alive in the widest moment of a block (its feed-forward layer): two
+# for each AdaLN modulation, which SDK 1.0.0 keeps for every token, and the rest for the video or audio.
+PER_MODULATION, PER_VIDEO_CHANNEL, PER_SOUND_CHANNEL = 2, 35, 12
+# The latent, its noise, its mask, its clean copy and up to four guided predictions, 128 channels each.
+LATENT_STATES = 8 * 128 * 4
+# Copies of one prompt's hidden states at work in the feature extractor: per-token (2.3) and per-layer norm (2.0).
+STATES_AT_WORK = {"2.3": 4.1, "2.0": 6.6}
+FEED_FORWARD_COPIES = 4
+# Writing a better prompt: keys and values of a chat of 2500 tokens, and the picture's embeddings.
+ENHANCING = 2**30
+# Copies of the largest feature map in the convolutions, with zero padding and with a padded copy ("reflect").
+MAP_COPIES = {"zeros": 5.1, "reflect": 6.3}
+ENCODER_COPIES = 5.5
+UPSAMPLER_COPIES = 4.1
+PATCH = 4
+# TilingConfig.default(): tiles of 512 pixels and 64 frames; the chunk of all tiles of 64 frames is there as
+# picture, weights, both of the chunk before and the quotient.
+TILE_SIDE, TILE_FRAMES = 512, 64
+CHUNK_COPIES_AT_WORK, CHUNK_COPIES_AT_END = 5.4, 6.7
+# Vocoder and bandwidth extension in float32, a latent of sound (1/25 s).
+PER_SOUND_LATENT = 1_750_000
+
+
+@dataclass(frozen=True)
+class Widths:
+    """The sizes that the formulas need; where a header does not tell, those of the released models."""
+
+    video: int
+    sound: int
+    modulations: int
+    text_states: int
+    text_states_at_work: float
+    text_keys_and_values: int
+    text_feed_forward: int
+    encoder: int
+    decoder: int
+    decoder_copies: float
+    upsampler: int
+
+
+def widths_of(headers: ModelHeaders) -> Widths:
+    """Read the widths off the shapes of a few weights."""
+    checkpoint = headers.checkpoint
+    version = "2.0" if checkpoint.has_prefix("text_embedding_projection.aggregate_embed.") else "2.3"
+    projection = "" if version == "2.0" else "video_"
+    features = _shape(checkpoint, f"text_embedding_projection.{projection}aggregate_embed.weight", 1, 49 * 3840)
+    video = _shape(checkpoint, f"{TRANSFORMER}patchify_proj.weight", 0, 4096)
+    return Widths(
+        video=video,
+        sound=_shape(checkpoint, f"{TRANSFORMER}audio_patchify_proj.weight", 0, 2048),
+        modulations=_shape(checkpoint, f"{TRANSFORMER}adaln_single.linear.weight", 0, 9 * video) // video,
+        text_states=PROMPT_TOKENS * features * HALF,
+        text_states_at_work=STATES_AT_WORK[version],
+        text_keys_and_values=PROMPT_TOKENS * HALF * _sum_of_rows(headers.text_encoder, ("k_proj", "v_proj")),
+        text_feed_forward=PROMPT_TOKENS * HALF * _most_rows(headers.text_encoder, "gate_proj"),
+        encoder=_shape(checkpoint, "vae.encoder.conv_in.conv.weight", 0, 128),
+        decoder=_shape(checkpoint, "vae.decoder.conv_out.conv.weight", 1, 128),
+        decoder_copies=MAP_COPIES[_decoder_padding(checkpoint)],
+        upsampler=_shape(headers.upscaler, "initial_conv.weight", 0, 1024) if headers.upscaler else 0,
+    )
+
+
+def _shape(header: Header, name: str, axis: int, usual: int) -> int:
+    tensor = header.tensors.get(name)
+    return tensor.shape[axis] if tensor and len(tensor.shape) > axis else usual
+
+
+def _language_rows(headers: tuple[Header, ...], layers: tuple[str, ...]) -> list[int]:
+    endings = tuple(f".{layer}.weight" for layer in layers)
+    return [
+        tensor.shape[0]
+        for header in headers
+        for name, tensor in header.tensors.items()
+        if name.startswith("language_model.") and name.endswith(endings)
+    ]
+
+
+def _sum_of_rows(headers: tuple[Header, ...], layers: tuple[str, ...]) -> int:
+    return sum(_language_rows(headers, layers))
+
+
+def _most_rows(headers: tuple[Header, ...], layer: str) -> int:
+    return max(_language_rows(headers, (layer,)), default=0)
+
+
+def _decoder_padding(checkpoint: Header) -> str:
+    """As VideoDecoderConfigurator reads it."""
+    vae = json.loads(checkpoint.metadata.get("config", "{}")).get("vae", {})
+    return "zeros" if vae.get("spatial_padding_mode", "reflect") == "zeros" else "reflect"
+
+
+def video_tokens(width: int, height: int, frames: int) -> int:
+    """Tokens of a video; one picture has frames = 1."""
+    latents = (frames - 1) // LATENT_FRAMES + 1
+    return latents * (height // LATENT_SIDE) * (width // LATENT_SIDE)
+
+
+def sound_tokens(frames: int, fps: float) -> int:
+    """Tokens of the sound to a video."""
+    return round(frames / fps * SOUND_LATENTS_PER_SECOND)
+
+
+def reading(widths: Widths, prompts: int, enhance: bool) -> int:
+    """Gemma at work: the hidden states of all its layers ((layers + 1) x 1024 x hidden x 2) for every prompt so far,
+    its cache of keys and values, and a feed-forward layer."""
+    at_work = widths.text_keys_and_values + FEED_FORWARD_COPIES * widths.text_feed_forward
+    return max(prompts * widths.text_states + at_work, ENHANCING if enhance else 0)
+
+
+def processing(widths: Widths, prompts: int) -> int:
+    """The embeddings processor at work on one prompt, with the hidden states of all waiting."""
+    return round((prompts + widths.text_states_at_work) * widths.text_states)
+
+
+def denoising(widths: Widths, tokens: int, sound: int, prompts: int) -> int:
+    """One forward of the transformer (passes of guidance run one after the other), with latents and contexts."""
+    video_token = widths.video * (PER_MODULATION * widths.modulations + PER_VIDEO_CHANNEL)
+    sound_token = widths.sound * (PER_MODULATION * widths.modulations + PER_SOUND_CHANNEL)
+    contexts = (prompts + 1) * PROMPT_TOKENS * (widths.video + widths.sound) * HALF
+    return tokens * (video_token + LATENT_STATES) + sound * (sound_token + LATENT_STATES) + contexts
+
+
+def encoding(widths: Widths, width: int, height: int, frames: int) -> int:
+    """The video encoder on pictures (frames = 1) or a reference video."""
+    largest_map = widths.encoder * (frames + 1) * (height // PATCH) * (width // PATCH) * HALF
+    return round(ENCODER_COPIES * largest_map)
+
+
+def upsampling(widths: Widths, tokens: int) -> int:
+    """The latent upsampler; ``tokens`` of what comes out."""
+    return round(UPSAMPLER_COPIES * widths.upsampler * tokens * HALF)
+
+
+def decoding(widths: Widths, width: int, height: int, frames: int, tiled: bool) -> int:
+    """The video decoder: one tile and the chunk of 64 frames that it becomes part of, or without tiles all at once."""
+    # The last layer makes 3 colours x 4 x 4 pixels of every position.
+    channels = max(widths.decoder, 3 * PATCH * PATCH)
+    if not tiled:
+        return round(widths.decoder_copies * channels * frames * (height // PATCH) * (width // PATCH) * HALF)
+    frames = min(frames, TILE_FRAMES)
+    tile = frames * (min(height, TILE_SIDE) // PATCH) * (min(width, TILE_SIDE) // PATCH)
+    chunk = 3 * frames * height * width * HALF
+    at_work = widths.decoder_copies * channels * tile * HALF + CHUNK_COPIES_AT_WORK * chunk
+    return round(max(at_work, CHUNK_COPIES_AT_END * chunk))
+
+
+def decoding_sound(sound: int) -> int:
+    """Audio decoder and vocoder."""
+    return sound * PER_SOUND_LATENT
