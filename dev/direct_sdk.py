@@ -26,11 +26,13 @@ def call_sdk(
     fp8: bool = False,
     video: Any = None,
     audio: Any = None,
+    **changed: Any,
 ) -> tuple[torch.Tensor, torch.Tensor, int]:
     """Frames uint8 [n, h, w, 3], waveform float32 [channels, samples] and its rate, without any hook of ours.
 
     ``pictures`` are (uint8 [h, w, 3], frame, strength), ``loras`` (file, strength). Of ``shot`` only the
-    numbers and the prompts are used. ``video`` and ``audio`` are the SDK's MultiModalGuiderParams.
+    numbers and the prompts are used. ``video`` and ``audio`` are the SDK's MultiModalGuiderParams,
+    ``changed`` replaces arguments of the call.
     """
     from ltx_core.model.video_vae import TilingConfig
     from ltx_core.quantization import QuantizationPolicy
@@ -82,7 +84,7 @@ def call_sdk(
             pipeline = ICLoraPipeline(distilled_checkpoint_path=checkpoint, **common, **upscaler)
         else:
             pipeline = DistilledPipeline(distilled_checkpoint_path=checkpoint, **common, **upscaler)
-        chunks, sound = pipeline(**arguments)
+        chunks, sound = pipeline(**(arguments | changed))
         return torch.cat(list(chunks)), sound.waveform, sound.sampling_rate
 
 

@@ -13,7 +13,7 @@ from ..storymotion.ltx.shots import KeyframesShot, OneStageShot, TwoStageShot
 from .folders import LORAS, choices, path_of
 from .language import says_errors_in_users_language
 from .models import checked_when_it_runs, fingerprint_choices
-from .shots import make_shot, options_of_every_shot, shot_inputs, shot_outputs
+from .shots import make_shot, options_of_every_shot, shot_inputs, shot_outputs, tiling_input
 from .types import LTX2Guidance, LTX2Guides
 
 
@@ -79,7 +79,13 @@ class StoryMotionTwoStage(io.ComfyNode):
             category="StoryMotion/LTX-2",
             description="Best quality of expression and motion: guided steps at half size with the dev checkpoint, "
             "then 3 steps at full size with the distilled LoRA.",
-            inputs=[*shot_inputs(), *distilled_lora_inputs(), *guided_inputs(), *options_of_every_shot()],
+            inputs=[
+                *shot_inputs(),
+                *distilled_lora_inputs(),
+                *guided_inputs(),
+                *options_of_every_shot(),
+                tiling_input(),
+            ],
             outputs=shot_outputs(),
         )
 
@@ -131,7 +137,7 @@ class StoryMotionKeyframes(io.ComfyNode):
             category="StoryMotion/LTX-2",
             description="Moves from picture to picture: as Two Stage, but every guide, the first too, pulls the shot "
             "towards it instead of replacing a frame.",
-            inputs=[*shot_inputs(), guides, *distilled_lora_inputs(), *guided_inputs(), *every_shot],
+            inputs=[*shot_inputs(), guides, *distilled_lora_inputs(), *guided_inputs(), *every_shot, tiling_input()],
             outputs=shot_outputs(),
         )
 

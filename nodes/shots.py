@@ -12,7 +12,7 @@ from ..storymotion.cost import USER_RATES, CostSettings, cost_lines, load_rates,
 from ..storymotion.ltx.models import Lora, ModelSet
 from ..storymotion.ltx.preflight import LARGEST_SEED, LONGEST_TAIL, check
 from ..storymotion.ltx.render import render_shot
-from ..storymotion.ltx.shots import DistilledShot, ICLoraShot, Shot
+from ..storymotion.ltx.shots import TILINGS, DistilledShot, ICLoraShot, Shot
 from ..storymotion.media.sound import Sound
 from ..storymotion.report import line, speak
 from ..storymotion.shot import FPS_RANGE, FRAME_GRID, GRID, LARGEST_SIDE, exact_frame_rate
@@ -95,6 +95,18 @@ def options_of_every_shot() -> list[io.Input]:
     ]
 
 
+def tiling_input() -> io.Input:
+    """For the pipelines that decode in tiles; One Stage always decodes the whole shot at once."""
+    return io.Combo.Input(
+        "tiling",
+        options=list(TILINGS),
+        default="auto",
+        optional=True,
+        tooltip="How the video is decoded. auto: tiles of 512 pixels and 64 frames. small: less memory, more seams "
+        "to blend. off: all at once, which takes the most memory.",
+    )
+
+
 def shot_outputs() -> list[io.Output]:
     """The shot and what was done to make it."""
     return [
@@ -142,7 +154,7 @@ class StoryMotionDistilled(io.ComfyNode):
             category="StoryMotion/LTX-2",
             description="The fastest way to a shot: 8 steps at half size, 3 at full size, with the distilled "
             "checkpoint. No guidance and no negative prompt.",
-            inputs=[*shot_inputs(), *options_of_every_shot()],
+            inputs=[*shot_inputs(), *options_of_every_shot(), tiling_input()],
             outputs=shot_outputs(),
         )
 
@@ -192,6 +204,7 @@ class StoryMotionICLora(io.ComfyNode):
                     tooltip="Stop after stage 1: a quick look at half the width and height.",
                 ),
                 *options_of_every_shot(),
+                tiling_input(),
             ],
             outputs=shot_outputs(),
         )

@@ -174,7 +174,7 @@ def _denoising(
 
 def _decoding(widths: Widths, shot: Shot) -> tuple[Moment, ...]:
     # TI2VidOneStagePipeline takes no tiling (SDK 1.0.0).
-    tiled = not isinstance(shot, OneStageShot)
+    tiled = not isinstance(shot, OneStageShot) and shot.tiling != "off"
     video = working.decoding(widths, *shot.rendered_size, shot.rendered_frames, tiled)
     sound = working.decoding_sound(working.sound_tokens(shot.rendered_frames, shot.fps))
     kept = (DECODER, SOUND_DECODER, VOCODER)

@@ -64,7 +64,7 @@ def _distilled(checked: Checked, device: torch.device) -> Prepared:
     # One transformer serves both stages: the layers of its first 8 steps are stage 1.
     ticks = iter(range(DISTILLED_STEPS * checked.checkpoint.layers))
     stage = (pipeline.model_ledger, lambda: STAGE_2 if next(ticks, None) is None else STAGE_1)
-    return Prepared(pipeline, (stage,), _arguments(checked) | _tiles())
+    return Prepared(pipeline, (stage,), _arguments(checked) | _tiles(checked))
 
 
 def _one_stage(checked: Checked, shot: OneStageShot, device: torch.device) -> Prepared:
@@ -96,7 +96,7 @@ def _two_stages(checked: Checked, shot: TwoStageShot, device: torch.device) -> P
         in_stage_2 = _loras(checked, [lora for lora in checked.models.loras if lora.stages in (BOTH_STAGES, STAGE_2)])
         pipeline.stage_2_model_ledger = pipeline.stage_1_model_ledger.with_loras((*in_stage_2, *distilled_lora))
     return Prepared(
-        pipeline, _both_ledgers(pipeline), _arguments(checked) | _guided(checked, shot) | _tiles()
+        pipeline, _both_ledgers(pipeline), _arguments(checked) | _guided(checked, shot) | _tiles(checked)
     )
 
 
@@ -115,7 +115,7 @@ def _ic_lora(checked: Checked, shot: ICLoraShot, device: torch.device) -> Prepar
         "video_conditioning": [(str(shot.reference), float(shot.reference_strength))],
         "skip_stage_2": shot.skip_stage_2,
     }
-    return Prepared(pipeline, _both_ledgers(pipeline), _arguments(checked) | reference | _tiles())
+    return Prepared(pipeline, _both_ledgers(pipeline), _arguments(checked) | reference | _tiles(checked))
 
 
 def _both_ledgers(pipeline: Any) -> tuple[tuple[Any, Callable[[], str]], ...]:
@@ -148,11 +148,12 @@ def _arguments(checked: Checked) -> dict[str, Any]:
     }
 
 
-def _tiles() -> dict[str, Any]:
-    from ltx_core.model.video_vae import TilingConfig
+def _tiles(checked: Checked) -> dict[str, Any]:
+    from ltx_core.model.video_vae import SpatialTilingConfig, TemporalTilingConfig, TilingConfig
 
-    # What the SDK's own command line uses; without tiles the decoder needs the most memory.
-    return {"tiling_config": TilingConfig.default()}
+    small = TilingConfig(SpatialTilingConfig(256, 64), TemporalTilingConfig(32, 16))
+    # "auto" is what the SDK's own command line uses; without tiles the decoder needs the most memory.
+    return {"tiling_config": {"auto": TilingConfig.default(), "small": small, "off": None}[checked.shot.tiling]}
 
 
 def _guided(checked: Checked, shot: GuidedShot) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from .lora_rules import all_loras, check_references, check_stages
 from .models import KEEPS, PRECISIONS, ModelSet
 from .shots import (
     LAST_FRAME,
+    TILINGS,
     TRAINED_COMPRESSION,
     Guide,
     GuidedShot,
@@ -95,6 +96,8 @@ def _check_numbers(shot: Shot) -> Shot:
             raise ModelFileMissing("reference video", shot.reference.name, str(shot.reference.parent))
         if not 0 <= shot.reference_strength <= 1:
             raise ValueOutOfRange("reference_strength", shot.reference_strength, 0, 1)
+    if shot.tiling not in TILINGS:
+        raise UnknownChoice("tiling", shot.tiling, ", ".join(TILINGS))
     guides = tuple(_check_guide(guide, shot.frames) for guide in shot.guides)
     frames = [guide.frame for guide in guides]
     for frame in frames:

@@ -123,7 +123,11 @@ def _peak(plan: MemoryPlan) -> tuple[Line, ...]:
 
     if plan.machine.device != "cuda":
         return ()
-    return (line("peak", used=torch.cuda.max_memory_allocated() / GIB, planned=plan.peak.peak / GIB),)
+    backend = torch.cuda.get_allocator_backend()
+    return (
+        line("peak", used=torch.cuda.max_memory_allocated() / GIB, planned=plan.peak.peak / GIB),
+        line("allocator-native" if backend == "native" else "allocator-async", backend=backend),
+    )
 
 
 def _times(meter: Meter, residents: Residents) -> tuple[Line, ...]:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 LAST_FRAME = -1
 TRAINED_COMPRESSION = -1
+# How the decoder cuts the video: as the SDK's command line does, not at all, or into smaller pieces.
+TILINGS = ("auto", "off", "small")
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ class Shot:
 
     ``width``, ``height``: pixels of the finished shot; ``frames``: 8k+1; ``fps``: 1..120; ``seed``:
     0..2**64-1; ``tail_trim``: this many frames more (a multiple of 8) are rendered and cut off at
-    the end, where LTX-2 sometimes flashes.
+    the end, where LTX-2 sometimes flashes. ``tiling``: "auto" decodes tiles of 512 pixels and 64 frames,
+    "small" of 256 and 32 (less memory, more seams to blend), "off" the whole shot at once.
     """
 
     prompt: str
@@ -52,6 +55,7 @@ class Shot:
     guides: tuple[Guide, ...] = ()
     enhance_prompt: bool = False
     tail_trim: int = 0
+    tiling: str = "auto"
 
     stages: ClassVar[str] = "two"
 

@@ -203,3 +203,20 @@ class TestGuidance:
         assert parse_blocks("b", "auto") is None and parse_blocks("b", "") is None
         with pytest.raises(errors.UnknownChoice, match="video_stg_blocks is 'last'"):
             parse_blocks("video_stg_blocks", "last")
+
+
+@pytest.mark.parametrize("tiling", ["off", "small"])
+def test_other_tiles(models: ModelSet, tiling: str) -> None:
+    from ltx_core.model.video_vae import SpatialTilingConfig, TemporalTilingConfig, TilingConfig
+
+    # Longer than a tile of 32 frames, so that tiles are cut and blended.
+    shot = DistilledShot("a red cat walks", 64, 64, 41, 24.0, 3, tiling=tiling)
+    tiles = {"off": None, "small": TilingConfig(SpatialTilingConfig(256, 64), TemporalTilingConfig(32, 16))}
+    ours = render_shot(models, shot)
+    assert same(ours, *call_sdk(models, shot, tiling_config=tiles[tiling]))
+
+
+def test_unknown_tiling(models: ModelSet, weight_reads: list[int]) -> None:
+    with pytest.raises(errors.UnknownChoice, match="tiling is 'huge'"):
+        render_shot(models, DistilledShot(**MOST, tiling="huge"))
+    assert weight_reads == []

@@ -142,7 +142,9 @@ def test_cancel_in_any_phase_passes_unchanged_and_leaves_no_weights(
         render_shot(models, distilled, progress=cancelling)
     assert len(cancelling.calls) == cancelling.cancel_at, "work went on after the cancel"
     gc.collect()
-    alive = [each for each in gc.get_objects() if isinstance(each, LTXModel)]
+    # Other tests build models without weights, on the meta device.
+    models_in_memory = [each for each in gc.get_objects() if type(each) is LTXModel]
+    alive = [each for each in models_in_memory if not next(each.parameters()).is_meta]
     assert not alive, "the exception keeps the transformer in memory"
     assert caught.value.__context__ is None
     assert same(render_shot(models, distilled), reference.frames, reference.waveform, reference.sample_rate)
