@@ -33,8 +33,11 @@ REPLACED: dict[str, dict[str, str]] = {
         "spatial_upscaler": "tiny-spatial-upscaler.safetensors",
     },
     "StoryMotionTwoStage": {"distilled_lora": "tiny-distilled-lora.safetensors"},
+    "StoryMotionKeyframes": {"distilled_lora": "tiny-distilled-lora.safetensors"},
+    "StoryMotionICLora": {"ic_lora": "tiny-ic-lora.safetensors"},
     "StoryMotionShotPlan": {"size": "16:9 draft 448x256"},
 }
+NO_FILE = "none"  # the choice of a loader to load nothing
 SECONDS_TO_RENDER = 1800.0
 
 
@@ -84,11 +87,13 @@ def run_demo(data: Path, workflow_file: Path = WORKFLOW) -> Path:
 
 
 def with_tiny_models(workflow: dict[str, Any]) -> dict[str, Any]:
-    """``workflow`` (API format) with the model names and the size of the demo."""
-    return {
-        name: node | {"inputs": node["inputs"] | REPLACED.get(node["class_type"], {})}
-        for name, node in workflow.items()
-    }
+    """``workflow`` (API format) with the model names and the size of the demo; where it loads no file, it stays so."""
+    return {name: node | {"inputs": node["inputs"] | _replaced(node)} for name, node in workflow.items()}
+
+
+def _replaced(node: dict[str, Any]) -> dict[str, str]:
+    changes = REPLACED.get(node["class_type"], {})
+    return {name: value for name, value in changes.items() if node["inputs"].get(name) != NO_FILE}
 
 
 def nodes_of(workflow: dict[str, Any], class_type: str) -> list[dict[str, Any]]:

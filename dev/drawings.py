@@ -1,4 +1,4 @@
-"""Draw the pack's own pictures: the first scene, the icon and the thumbnails of the workflows.
+"""Draw the pack's own pictures: two moments of a scene, the icon and the thumbnails of the workflows.
 
     python -m dev.drawings [DIR]
 
@@ -8,22 +8,20 @@ DIR is the repository by default. Nothing is random, so the pictures are changed
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
 
-from .pen import Canvas, box, curve, moved, symmetric
+from . import thumbnails
+from .pen import Canvas, curve, symmetric
 from .scene_figures import draw_arms, draw_cat, draw_child
 from .scene_room import (
     CREAM,
     CURTAIN,
     HEIGHT,
-    MUSTARD,
     SKY,
     TEAL,
     WALL,
-    WALL_DEEP,
     WIDTH,
     draw_book,
     draw_lamp,
@@ -35,32 +33,23 @@ from .scene_room import (
 )
 
 REPOSITORY = Path(__file__).parents[1]
-SCENE = Path("workflows/input/storymotion_scene_01.png")
-ICON = Path("docs/icon.png")
-DISTILLED = Path("workflows/01_distilled_shot.jpg")
-TWO_STAGE = Path("workflows/02_two_stage_shot.jpg")
 
-FILM, PERFORATION = "#3b2a33", "#d9c7ae"
-# What the frames of a film strip show: parts of the scene, as if the camera came nearer. Left, top, width; all 16:9.
-NEARER = ((240, 0, 1040), (360, 20, 880), (480, 40, 720))
+def scene(moment: float = 0.0) -> Image.Image:
+    """A child, a cat and a window at evening, 1280 x 720: what the shipped workflows animate.
 
-
-def scene() -> Image.Image:
-    """A child, a cat and a window at evening, 1280 x 720: the picture that the shipped workflows animate."""
+    ``moment`` 0..1: 0 is the first picture, 1 the second one, a little later.
+    """
     canvas = Canvas(WIDTH, HEIGHT, WALL)
-    for draw in (
-        draw_wall,
-        draw_window,
-        draw_shelf,
-        draw_child,
-        draw_table,
-        draw_lamp,
-        draw_cat,
-        draw_book,
-        draw_arms,
-        draw_mug,
-    ):
-        draw(canvas)
+    draw_wall(canvas)
+    draw_window(canvas, moment)
+    draw_shelf(canvas)
+    draw_child(canvas, moment)
+    draw_table(canvas)
+    draw_lamp(canvas)
+    draw_cat(canvas, moment)
+    draw_book(canvas)
+    draw_arms(canvas)
+    draw_mug(canvas)
     return canvas.finished()
 
 
@@ -80,75 +69,21 @@ def icon() -> Image.Image:
     return canvas.finished()
 
 
-def distilled_thumbnail(picture: Image.Image) -> Image.Image:
-    """One picture becomes one strip of film, 512 x 512."""
-    canvas = Canvas(512, 512, WALL)
-    for x in range(0, 512, 64):
-        canvas.fill(box(x, 0, x + 28, 512), WALL_DEEP, 0.4)
-    _photo(canvas, picture, 96, 34, 320)
-    _arrow(canvas, 256, 256, TEAL)
-    _film(canvas, [picture.crop(_part(*part)) for part in NEARER], 306, 88)
-    canvas.text("8 + 3 steps", 256, 468, 38)
-    return canvas.finished()
-
-
-def two_stage_thumbnail(picture: Image.Image) -> Image.Image:
-    """One picture becomes a small strip of film and then a large one, 512 x 512."""
-    canvas = Canvas(512, 512, SKY[1])
-    for band, colour in enumerate(SKY[2:]):
-        y = 130 + 110 * band
-        canvas.fill(curve(f"-10,{y} 120,{y + 14} 256,{y - 10} 400,{y + 12} 522,{y - 4}! 522,522! -10,522!"), colour)
-    _photo(canvas, picture, 22, 28, 190)
-    _arrow(canvas, 250, 84, MUSTARD, turn=True)
-    parts = [picture.crop(_part(*part)) for part in NEARER]
-    _film(canvas, [part.resize((24, 14)) for part in parts], 52, 40, left=292)
-    _arrow(canvas, 400, 172, MUSTARD)
-    _film(canvas, parts[:2], 226, 136)
-    canvas.text("two stages", 256, 460, 42)
-    return canvas.finished()
-
-
-def _part(left: int, top: int, width: int) -> tuple[int, int, int, int]:
-    return left, top, left + width, top + width * 9 // 16
-
-
-def _photo(canvas: Canvas, picture: Image.Image, left: float, top: float, width: float) -> None:
-    height = width * 9 / 16
-    canvas.shape(box(left - 12, top - 12, left + width + 12, top + height + 12, 6), CREAM)
-    canvas.paste(picture, left, top, width, height)
-    canvas.outline(box(left, top, left + width, top + height))
-
-
-def _arrow(canvas: Canvas, x: float, y: float, colour: str, turn: bool = False) -> None:
-    """A thick arrow down, or with ``turn`` to the right, centred on ``x, y``."""
-    right = curve("-24,-10! 0,-10! 0,-24! 28,0! 0,24! 0,10! -24,10!")
-    canvas.shape(moved(right if turn else [(down, along) for along, down in right], x, y), colour)
-
-
-def _film(canvas: Canvas, frames: Sequence[Image.Image], top: float, height: float, left: float = -20) -> None:
-    """A strip of film from ``left`` to beyond the right border, its frames ``height`` high."""
-    edge = max(12.0, height * 0.2)
-    bottom, width = top + height + 2 * edge, height * 16 / 9
-    canvas.shape(box(left, top, 540, bottom, 4), FILM)
-    hole, x = edge * 0.5, left + edge * 0.4
-    while x < 540:
-        for y in (top + edge / 2, bottom - edge / 2):
-            canvas.fill(box(x, y - hole / 2, x + hole, y + hole / 2, hole / 4), PERFORATION)
-        x += 2 * hole
-    gap = height * 0.09
-    start = max(left + gap, (512 - len(frames) * (width + gap) + gap) / 2)
-    for number, frame in enumerate(frames):
-        canvas.paste(frame, start + number * (width + gap), top + edge, width, height)
-
-
 def draw_pictures(folder: Path) -> list[Path]:
     """Draw every picture into ``folder`` at its place in the repository and return the files' paths."""
-    picture = scene()
+    moments = [scene(step / 3) for step in range(4)]
+    first = moments[0]
     pictures = {
-        SCENE: picture,
-        ICON: icon(),
-        DISTILLED: distilled_thumbnail(picture),
-        TWO_STAGE: two_stage_thumbnail(picture),
+        Path("workflows/input/storymotion_scene_01.png"): first,
+        Path("workflows/input/storymotion_scene_02.png"): moments[-1],
+        Path("docs/icon.png"): icon(),
+        Path("workflows/01_distilled_shot.jpg"): thumbnails.distilled(first),
+        Path("workflows/02_two_stage_shot.jpg"): thumbnails.two_stage(first),
+        Path("workflows/03_aggressive_quality.jpg"): thumbnails.aggressive_quality(first),
+        Path("workflows/04_first_and_last_picture.jpg"): thumbnails.first_and_last_picture(moments),
+        Path("workflows/05_keyframes.jpg"): thumbnails.keyframes(moments),
+        Path("workflows/06_ic_lora.jpg"): thumbnails.ic_lora(moments),
+        Path("workflows/07_one_stage.jpg"): thumbnails.one_stage(first),
     }
     for place, drawn in pictures.items():
         (folder / place).parent.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from PIL import Image, ImageDraw, ImageFont
@@ -94,24 +94,35 @@ def moved(path: Path, right: float, down: float, scale: float = 1.0) -> list[Poi
     return [(x * scale + right, y * scale + down) for x, y in path]
 
 
+def turned(path: Path, degrees: float, about: Point) -> list[Point]:
+    """The path turned clockwise around a point."""
+    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    centre_x, centre_y = about
+    return [
+        (centre_x + (x - centre_x) * cos - (y - centre_y) * sin, centre_y + (x - centre_x) * sin + (y - centre_y) * cos)
+        for x, y in path
+    ]
+
+
 class Canvas:
     """A picture under the pen. Coordinates and widths are pixels of the finished picture."""
 
     def __init__(self, width: int, height: int, paper: str) -> None:
         self.size = (width, height)
         self._image = Image.new("RGB", (width * OVERSAMPLING, height * OVERSAMPLING), paper)
+        self._places: list[Callable[[Path], Path]] = []
 
     def fill(self, path: Path, colour: str, opacity: float = 1.0) -> None:
         """Fill a closed path; ``opacity`` 0..1."""
         if opacity >= 1:
-            self._pen().polygon(_enlarged(path), fill=colour)
+            self._pen().polygon(self._pixels(path), fill=colour)
         else:
-            mask, corner = _mask(path, round(255 * opacity))
+            mask, corner = self._mask(path, round(255 * opacity))
             self._image.paste(Image.new("RGB", mask.size, colour), corner, mask)
 
     def line(self, path: Path, colour: str = INK, width: float = LINE) -> None:
         """Draw an open path with round ends."""
-        points, thick = _enlarged(path), round(width * OVERSAMPLING)
+        points, thick = self._pixels(path), round(width * OVERSAMPLING)
         pen, radius = self._pen(), (thick - 1) / 2
         pen.line(points, fill=colour, width=thick, joint="curve")
         for x, y in (points[0], points[-1]):
@@ -131,9 +142,16 @@ class Canvas:
         """What is drawn in this block shows only inside the closed path."""
         drawing, self._image = self._image, self._image.copy()
         yield
-        mask, (left, top) = _mask(path, 255)
+        mask, (left, top) = self._mask(path, 255)
         drawing.paste(self._image.crop((left, top, left + mask.width, top + mask.height)), (left, top), mask)
         self._image = drawing
+
+    @contextmanager
+    def placed(self, right: float = 0.0, down: float = 0.0, turn: float = 0.0, about: Point = (0, 0)) -> Iterator[None]:
+        """What is drawn in this block is turned clockwise by ``turn`` degrees around ``about``, then shifted."""
+        self._places.append(lambda path: moved(turned(path, turn, about), right, down))
+        yield
+        self._places.pop()
 
     def paste(self, picture: Image.Image, left: float, top: float, width: float, height: float) -> None:
         """Lay a picture, scaled to ``width`` x ``height``, with its upper left corner at ``left, top``."""
@@ -153,16 +171,23 @@ class Canvas:
     def _pen(self) -> ImageDraw.ImageDraw:
         return ImageDraw.Draw(self._image)
 
+    def _pixels(self, path: Path) -> list[Point]:
+        for place in reversed(self._places):  # what was said last is nearest to the shape
+            path = place(path)
+        return [(x * OVERSAMPLING, y * OVERSAMPLING) for x, y in path]
 
-def _enlarged(path: Path) -> list[Point]:
-    return [(x * OVERSAMPLING, y * OVERSAMPLING) for x, y in path]
+    def _mask(self, path: Path, value: int) -> tuple[Image.Image, tuple[int, int]]:
+        """A mask of the size of the closed path, ``value`` inside it, and where its upper left corner belongs."""
+        points = self._pixels(path)
+        left, top = (math.floor(min(numbers)) for numbers in zip(*points))
+        right, bottom = (math.ceil(max(numbers)) for numbers in zip(*points))
+        mask = Image.new("L", (right - left + 1, bottom - top + 1))
+        ImageDraw.Draw(mask).polygon([(x - left, y - top) for x, y in points], fill=value)
+        return mask, (left, top)
 
 
-def _mask(path: Path, value: int) -> tuple[Image.Image, tuple[int, int]]:
-    """A mask of the size of the closed path, ``value`` inside it, and where its upper left corner belongs."""
-    points = _enlarged(path)
-    left, top = (math.floor(min(numbers)) for numbers in zip(*points))
-    right, bottom = (math.ceil(max(numbers)) for numbers in zip(*points))
-    mask = Image.new("L", (right - left + 1, bottom - top + 1))
-    ImageDraw.Draw(mask).polygon([(x - left, y - top) for x, y in points], fill=value)
-    return mask, (left, top)
+def inked(picture: Image.Image) -> Image.Image:
+    """What the pen drew of a finished picture in ``INK``, or darker than it: white on black."""
+    ink = Image.new("RGB", (1, 1), INK).convert("L").getpixel((0, 0))
+    assert isinstance(ink, int)
+    return picture.convert("L").point([255 if level < ink + 14 else 0 for level in range(256)])

@@ -9,7 +9,9 @@ from .scene_room import CREAM, MUSTARD, ROSE, TEAL, TEAL_DEEP, WOOD_DEEP
 
 SKIN, SKIN_DEEP, BLUSH = "#ffe0c7", "#f6b999", "#f49c88"
 HAIR, HAIR_DEEP, HAIR_SHINE = "#9a5236", "#7a3c2a", "#c47a4c"
+GINGER, GINGER_DEEP, CREAM_DEEP = "#eba253", "#cf7f38", "#f1d9b8"
 MIDDLE = 796.0  # the child's face is symmetrical about this line
+FEATURES = -8  # pixels that eyes and mouth move to the right while the head turns
 
 FACE = "796,160 700,200 688,262 692,322 716,372 756,403 796,413"
 BACK_HAIR = "796,104 718,116 656,168 634,250 636,340 622,394 630,436 672,458! 730,466 796,470!"
@@ -23,18 +25,26 @@ TORSO = "796,430! 740,438 692,452 654,478 638,520 634,600!"
 ARM = "643,499! 616,552 598,612 606,644 640,664 720,670 840,666! 840,594! 780,588 716,580! 705,556 704,530 710,500"
 
 
-def draw_child(canvas: Canvas) -> None:
-    """Head and shoulders above the table; the arms come with ``draw_arms``, after the table."""
-    canvas.shape(curve("780,112! 784,86 806,68 832,76! 814,82 806,94 806,112!"), HAIR)
-    canvas.shape(symmetric(BACK_HAIR, MIDDLE), HAIR_DEEP)
+def draw_child(canvas: Canvas, moment: float = 0.0) -> None:
+    """Head and shoulders above the table; the arms come with ``draw_arms``, after the table.
+
+    ``moment`` 0..1: from talking to us to looking at the window with a closed smile.
+    """
+    neck = {"right": -8 * moment, "turn": -5 * moment, "about": (MIDDLE, 440)}
+    with canvas.placed(**neck):
+        canvas.shape(curve("780,112! 784,86 806,68 832,76! 814,82 806,94 806,112!"), HAIR)
+        canvas.shape(symmetric(BACK_HAIR, MIDDLE), HAIR_DEEP)
     _draw_body(canvas)
-    _draw_head(canvas)
-    for turned in (False, True):
-        _draw_eye(canvas, turned)
-    _draw_fringe(canvas)
-    brow = curve("716,276 738,266 762,270", closed=False)
-    for path in (brow, mirrored(brow, MIDDLE)):
-        canvas.line(path, INK, 5)
+    with canvas.placed(**neck):
+        _draw_head(canvas, moment)
+        with canvas.placed(right=FEATURES * moment):
+            for is_mirrored in (False, True):
+                _draw_eye(canvas, is_mirrored, moment)
+        _draw_fringe(canvas)
+        brow = curve("716,276 738,266 762,270", closed=False)
+        with canvas.placed(right=FEATURES * moment):
+            for path in (brow, mirrored(brow, MIDDLE)):
+                canvas.line(path, INK, 5)
 
 
 def _draw_body(canvas: Canvas) -> None:
@@ -56,7 +66,7 @@ def _draw_body(canvas: Canvas) -> None:
     canvas.shape(oval(MIDDLE, 476, 20, 20), ROSE)
 
 
-def _draw_head(canvas: Canvas) -> None:
+def _draw_head(canvas: Canvas, moment: float) -> None:
     ear = oval(686, 322, 34, 46, -8)
     for path in (ear, mirrored(ear, MIDDLE)):
         canvas.shape(path, SKIN)
@@ -67,22 +77,32 @@ def _draw_head(canvas: Canvas) -> None:
         shadow = curve("680,180! 912,180! 912,268 880,296 850,262 818,292 796,256 760,294 742,258 712,300 680,268")
         canvas.fill(shadow, SKIN_DEEP)
         cheek = oval(724, 364, 48, 26, -6)
-        for path in (cheek, mirrored(cheek, MIDDLE)):
-            canvas.fill(path, BLUSH, 0.6)
+        with canvas.placed(right=FEATURES * moment):
+            for path in (cheek, mirrored(cheek, MIDDLE)):
+                canvas.fill(path, BLUSH, 0.6)
     canvas.outline(face)
-    canvas.line(curve("791,350 796,354 801,350", closed=False), width=3)
-    mouth = curve("778,374! 796,379 814,374! 810,390 796,396 782,390")
+    with canvas.placed(right=FEATURES * moment):
+        canvas.line(curve("791,350 796,354 801,350", closed=False), width=3)
+        _draw_mouth(canvas, opened=1 - moment)
+
+
+def _draw_mouth(canvas: Canvas, opened: float) -> None:
+    if opened < 0.1:
+        canvas.line(curve("776,375! 796,385 816,375!", closed=False), width=3)
+        return
+    low, corner = 379 + 17 * opened, 376 + 14 * opened
+    mouth = curve(f"778,374! 796,379 814,374! 810,{corner} 796,{low} 782,{corner}")
     canvas.fill(mouth, "#a9433f")
     with canvas.inside(mouth):
-        canvas.fill(oval(796, 397, 24, 16), ROSE)
+        canvas.fill(oval(796, low + 1, 24, 16), ROSE)
     canvas.outline(mouth, width=3)
 
 
-def _draw_eye(canvas: Canvas, turned: bool) -> None:
+def _draw_eye(canvas: Canvas, is_mirrored: bool, moment: float) -> None:
     def side(path: list[tuple[float, float]]) -> list[tuple[float, float]]:
-        return mirrored(path, MIDDLE) if turned else path
+        return mirrored(path, MIDDLE) if is_mirrored else path
 
-    across = 2 * MIDDLE - 744 if turned else 744
+    across = (2 * MIDDLE - 744 if is_mirrored else 744) - 7 * moment
     white = side(curve("714,322! 720,298 742,286 764,296 774,318! 768,340 746,350 724,342"))
     canvas.fill(white, "#fffdf8")
     with canvas.inside(white):
@@ -135,17 +155,17 @@ def draw_arms(canvas: Canvas) -> None:
         canvas.line(curve(finger, closed=False), width=THIN)
 
 
-def draw_cat(canvas: Canvas) -> None:
-    """A cream cat with ginger patches, sitting before the window."""
-    ginger, ginger_deep, cream_deep = "#eba253", "#cf7f38", "#f1d9b8"
+def draw_cat(canvas: Canvas, moment: float = 0.0) -> None:
+    """A cream cat with ginger patches, sitting before the window; from ``moment`` 0 to 1 it looks up."""
     canvas.fill(oval(408, 652, 210, 30), WOOD_DEEP)
     tail = curve("470,628! 520,632 556,600 540,566 520,560 512,576 528,590 520,610 470,606!")
-    canvas.shape(tail, ginger)
+    with canvas.placed(turn=-12 * moment, about=(470, 620)):
+        canvas.shape(tail, GINGER)
     body = curve("366,500! 338,548 328,610 344,646 408,654 474,646 488,606 474,548 446,500!")
     canvas.shape(body, CREAM)
     with canvas.inside(body):
-        canvas.fill(curve("446,490! 430,540 452,600 500,640! 500,500!"), ginger)
-        canvas.fill(curve("376,504! 408,528 440,504! 436,540 408,556 380,540"), cream_deep)
+        canvas.fill(curve("446,490! 430,540 452,600 500,640! 500,500!"), GINGER)
+        canvas.fill(curve("376,504! 408,528 440,504! 436,540 408,556 380,540"), CREAM_DEEP)
     canvas.outline(body)
     for leg in ("392,592 390,622 394,648", "424,592 426,622 422,648"):
         canvas.line(curve(leg, closed=False))
@@ -153,28 +173,34 @@ def draw_cat(canvas: Canvas) -> None:
         canvas.shape(paw, CREAM)
     for x in (376, 386, 430, 440):
         canvas.line([(x, 648), (x, 655)], width=THIN)
+    with canvas.placed(turn=9 * moment, about=(406, 510)):
+        _draw_cat_head(canvas, moment)
+    canvas.shape(curve("362,506! 406,524 450,506! 446,520 406,538 366,520"), TEAL)
+    canvas.shape(oval(406, 536, 20, 20), MUSTARD)
+
+
+def _draw_cat_head(canvas: Canvas, moment: float) -> None:
     head = curve(
         "406,410 436,410 452,404! 468,384 484,372! 488,400 486,426! 494,450 484,488 446,510 406,514 "
         "366,510 328,488 318,450 326,426! 324,400 328,372! 344,384 360,404! 376,410"
     )
     canvas.shape(head, CREAM)
     with canvas.inside(head):
-        canvas.fill(curve("420,400! 440,430 470,462 510,460! 500,360! 440,380!"), ginger)
-        canvas.fill(curve("392,400! 372,424 340,440 310,440! 310,360! 370,380!"), ginger)
+        canvas.fill(curve("420,400! 440,430 470,462 510,460! 500,360! 440,380!"), GINGER)
+        canvas.fill(curve("392,400! 372,424 340,440 310,440! 310,360! 370,380!"), GINGER)
         canvas.fill(curve("474,390! 478,406 478,418! 464,408 462,402!"), ROSE)
         canvas.fill(curve("338,390! 334,406 334,418! 348,408 350,402!"), ROSE)
         for stripe in ("406,408 406,428", "392,410 394,424", "420,410 418,424"):
-            canvas.line(curve(stripe, closed=False), ginger_deep, 4)
+            canvas.line(curve(stripe, closed=False), GINGER_DEEP, 4)
     canvas.outline(head)
-    for x in (368, 444):
-        canvas.fill(oval(x, 452, 28, 34), INK)
-        canvas.fill(oval(x + 4, 444, 9, 11), "#ffffff")
-        canvas.fill(oval(x - 5, 460, 5, 6), "#ffffff")
-    for x in (346, 466):
-        canvas.fill(oval(x, 480, 24, 13), BLUSH, 0.6)
-    canvas.fill(curve("398,470! 414,470! 406,480!"), "#c8605a")
-    canvas.line(curve("388,484 398,492 406,482! 414,492 424,484", closed=False), width=3)
-    for whisker in ("336,470 310,464", "336,480 310,484", "476,470 502,464", "476,480 502,484"):
-        canvas.line(curve(whisker, closed=False), width=THIN)
-    canvas.shape(curve("362,506! 406,524 450,506! 446,520 406,538 366,520"), TEAL)
-    canvas.shape(oval(406, 536, 20, 20), MUSTARD)
+    with canvas.placed(right=2 * moment, down=-9 * moment):
+        for x in (368, 444):
+            canvas.fill(oval(x, 452, 28, 34), INK)
+            canvas.fill(oval(x + 4, 444, 9, 11), "#ffffff")
+            canvas.fill(oval(x - 5, 460, 5, 6), "#ffffff")
+        for x in (346, 466):
+            canvas.fill(oval(x, 480, 24, 13), BLUSH, 0.6)
+        canvas.fill(curve("398,470! 414,470! 406,480!"), "#c8605a")
+        canvas.line(curve("388,484 398,492 406,482! 414,492 424,484", closed=False), width=3)
+        for whisker in ("336,470 310,464", "336,480 310,484", "476,470 502,464", "476,480 502,484"):
+            canvas.line(curve(whisker, closed=False), width=THIN)

@@ -27,14 +27,15 @@ def draw_wall(canvas: Canvas) -> None:
     canvas.shape(box(-10, 508, WIDTH + 10, 526), WOOD_PALE)
 
 
-def draw_window(canvas: Canvas) -> None:
-    """Dusk over a village, the frame, the sill and tied curtains."""
+def draw_window(canvas: Canvas, moment: float = 0.0) -> None:
+    """Dusk over a village, the frame, the sill and tied curtains; from ``moment`` 0 to 1 the moon rises."""
     with canvas.inside(PANE):
         canvas.fill(PANE, SKY[0])
         for band, colour in enumerate(SKY[1:]):
             y = 122 + 62 * band
             canvas.fill(curve(f"90,{y} 210,{y + 9} 330,{y - 6} 450,{y + 8} 580,{y - 2}! 580,500! 90,500!"), colour)
-        canvas.fill(curve("412,108! 444,106 460,136 446,166 412,170! 434,158 441,138 433,120"), CREAM)
+        moon = curve("412,108! 444,106 460,136 446,166 412,170! 434,158 441,138 433,120")
+        canvas.fill(moved(moon, 20 * moment, -20 * moment), CREAM)
         for x, y, size in ((196, 112, 7), (262, 158, 5), (366, 96, 6), (386, 186, 4), (290, 92, 4), (480, 206, 5)):
             canvas.fill(curve(f"{x - size},{y}! {x},{y - size}! {x + size},{y}! {x},{y + size}!"), CREAM)
         cloud = curve("0,20! 14,6 34,8 48,-6 76,-8 94,6 118,4 140,20!")

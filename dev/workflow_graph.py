@@ -16,6 +16,7 @@ WIDGET_TYPES = ("BOOLEAN", "COMBO", "FLOAT", "IMAGEUPLOAD", "INT", "STRING")
 SEEDS = ("seed", "noise_seed")
 AFTER_A_RUN = "fixed"
 OPTIONAL_SHAPE = 7  # a hollow dot
+BYPASSED = 4  # the mode of a node that hands on what comes in, as if it were a wire
 # Litegraph's heights in pixels; a node with room to spare gives it to its texts and its preview.
 SLOT, WIDGET, TEXT_BOX, WIDGET_MARGIN, BOTTOM = 20, 24, 54, 8, 6
 
@@ -59,9 +60,23 @@ def entries_of(definition: dict[str, Any]) -> list[Entry]:
             type_, *rest = definition["input"][kind][name]
             options = rest[0] if rest else {}
             entries.append(Entry(name, "COMBO" if isinstance(type_, list) else type_, options, kind == "optional"))
-            if options.get("image_upload"):
+            if options.get("image_upload") or options.get("video_upload"):
                 entries.append(Entry("upload", "IMAGEUPLOAD", {"default": "image"}, False))
     return sorted(entries, key=lambda entry: entry.is_widget)
+
+
+def with_bypassed(graph: dict[str, Any], bypassed: dict[str, Any]) -> dict[str, Any]:
+    """``graph`` with the nodes that only the editor's file has, each in the way of the link that it has itself.
+
+    The editor leaves them out of what it queues, so that the result queues ``graph`` again.
+    """
+    for key, node in bypassed.items():
+        (source,) = [given for given in node["inputs"].values() if isinstance(given, list)]
+        graph = {
+            name: each | {"inputs": {n: [key, 0] if v == source else v for n, v in each["inputs"].items()}}
+            for name, each in graph.items()
+        } | {key: node}
+    return graph
 
 
 def nodes_and_links(

@@ -2,9 +2,9 @@
 
     python -m dev.workflows [--check]
 
-workflows/api/NN_name.json says what runs; workflow_layout.json where its nodes stand, workflow_notes.json what its
-note says. Together with the node definitions of a real ComfyUI server they make workflows/NN_name.json. --check
-writes nothing and fails when a file is not what would be made.
+workflows/api/NN_name.json says what runs; workflow_layout.json where its nodes stand and which are there but bypassed,
+workflow_notes.json what its note says. Together with the node definitions of a real ComfyUI server they make
+workflows/NN_name.json. --check writes nothing and fails when a file is not what would be made.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .comfyui import default_comfyui
 from .console import DevError, make_printing_safe
 from .processes import CACHE, ROOT, exit_on_terminate
 from .server import ComfyServer
-from .workflow_graph import nodes_and_links
+from .workflow_graph import BYPASSED, nodes_and_links, with_bypassed
 from .workflow_layout import lay_out
 from .workflow_notes import downloads, note_node, note_text
 
@@ -88,8 +88,12 @@ def made_workflow(twin: Path, definitions: dict[str, Any]) -> dict[str, Any]:
         if twin.stem not in described["workflows"]:
             raise DevError(f"{file.relative_to(ROOT).as_posix()} does not describe {twin.stem}.")
     layout = layouts["workflows"][twin.stem]
+    bypassed = layout.get("bypassed", {})
+    graph = with_bypassed(graph, bypassed)
     nodes, links = nodes_and_links(graph, definitions)
     for key, node in nodes.items():
+        if key in bypassed:
+            node["mode"] = BYPASSED
         if key in layout["titles"]:
             node["title"] = layout["titles"][key]
         offered = downloads(graph[key]["inputs"], notes["models"])
@@ -97,7 +101,7 @@ def made_workflow(twin: Path, definitions: dict[str, Any]) -> dict[str, Any]:
             node["properties"]["models"] = offered
     note_id = max(node["id"] for node in nodes.values()) + 1
     nodes[NOTE] = note_node(note_id, note_text(graph, notes["workflows"][twin.stem], notes))
-    groups = lay_out(layout["columns"], nodes, layouts["room"])
+    groups = lay_out(layout["columns"], nodes, layouts["room"] | layout.get("room", {}))
     return {
         "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"storymotion/workflows/{twin.name}")),
         "revision": 0,

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from dev.comfyui import ready_comfyui
-from dev.demo import with_tiny_models
+from dev.demo import NO_FILE, with_tiny_models
 from dev.pack import NodeInfo, inputs_of, schemas
 from dev.server import ComfyServer
 
@@ -65,7 +65,7 @@ def files() -> Iterator[Path]:
         if top.name.startswith(".") and top.name not in (".ci", ".comfyignore", ".gitignore"):
             continue
         for file in [top] if top.is_file() else top.rglob("*"):
-            if file.is_file() and file.suffix not in (".pyc", ".jpg", ".png", ".zip"):
+            if file.is_file() and file.suffix not in (".pyc", ".jpg", ".png", ".mp4", ".zip"):
                 yield file
 
 
@@ -118,9 +118,9 @@ def test_readmes_have_the_model_files_of_the_workflows(readme: str) -> None:
     for workflow in (ROOT / "workflows" / "api").glob("*.json"):
         assert f"`{workflow.stem}`" in text
         for node in json.loads(workflow.read_text(encoding="utf-8")).values():
-            for name in ("checkpoint", "text_encoder", "spatial_upscaler", "lora", "distilled_lora"):
+            for name in ("checkpoint", "text_encoder", "spatial_upscaler", "lora", "distilled_lora", "ic_lora"):
                 file = node["inputs"].get(name)
-                assert not isinstance(file, str) or f"`{file}`" in text, f"{workflow.name}: {file}"
+                assert not isinstance(file, str) or file == NO_FILE or f"`{file}`" in text, f"{workflow.name}: {file}"
 
 
 def test_readmes_have_the_same_structure() -> None:

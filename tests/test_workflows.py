@@ -14,14 +14,20 @@ from PIL import Image
 
 from dev.client import ComfyClient
 from dev.comfyui import chosen_comfyui
+from dev.demo import nodes_of, planned_shot
 from dev.processes import ROOT
 from dev.workflows import definitions_of_a_server, made_workflows, stale_workflows
+from storymotion.media.probe import probe
+from storymotion.motion.data import styles
 
 WORKFLOWS = ROOT / "workflows"
 FILES = sorted(WORKFLOWS.glob("*.json"))
 # ComfyUI's own nodes that shipped workflows may use: there in every version that the pack supports.
-CORE_NODES = {"LoadImage", "MarkdownNote", "PreviewAny"}
-LOADERS = {"StoryMotionLTX2Model", "StoryMotionTwoStage"}
+CORE_NODES = {"LoadImage", "LoadVideo", "MarkdownNote", "PreviewAny"}
+LOADERS = {"StoryMotionLTX2Model", "StoryMotionTwoStage", "StoryMotionKeyframes", "StoryMotionICLora"}
+# Where Lightricks' files are: an IC-LoRA has a page of its own.
+MODEL_PAGES = ("LTX-2.3", "LTX-2.3-22b-IC-LoRA-Union-Control")
+BYPASSED = 4
 GEMMA = "gemma-3-12b-it-qat-q4_0-unquantized"
 TITLE = 30  # pixels of a node's title, above its position
 Workflow = dict[str, Any]
@@ -66,7 +72,15 @@ def own_nodes() -> set[str]:
 
 def test_every_workflow_is_whole() -> None:
     names = {file.stem for file in FILES}
-    assert names >= {"01_distilled_shot", "02_two_stage_shot"}
+    assert names >= {
+        "01_distilled_shot",
+        "02_two_stage_shot",
+        "03_aggressive_quality",
+        "04_first_and_last_picture",
+        "05_keyframes",
+        "06_ic_lora",
+        "07_one_stage",
+    }
     assert {file.stem for file in (WORKFLOWS / "api").glob("*.json")} == names
     assert {file.stem for file in WORKFLOWS.glob("*.jpg")} == names
     assert all(re.fullmatch(r"\d\d_[a-z0-9_]+", name) for name in names)
@@ -84,19 +98,63 @@ def test_nodes_are_known(workflow: Workflow) -> None:
 
 def test_says_what_its_twin_says(workflow: Workflow, twin: Workflow) -> None:
     links = {link[0]: link for link in workflow["links"]}
+    passed_by = without_bypassed(workflow)
     found = {}
     for node in workflow["nodes"]:
-        if node["type"] == "MarkdownNote":
+        if node["type"] == "MarkdownNote" or node["mode"] == BYPASSED:
             continue
         inputs = {name: value for name, value in widgets(node).items() if name not in ("upload", "seed after a run")}
         for index, slot in enumerate(node["inputs"]):
             if slot["link"] is not None:
                 _, source, output, target, target_index, _ = links.pop(slot["link"])
                 assert (target, target_index) == (node["id"], index)
-                inputs[slot["name"]] = [str(source), output]
+                inputs[slot["name"]] = passed_by.get((source, output), [str(source), output])
         found[str(node["id"])] = {"class_type": node["type"], "inputs": inputs}
     assert found == twin
-    assert links == {}
+    assert {link[3] for link in links.values()} == {source for source, _ in passed_by}, "links that lead nowhere"
+
+
+def without_bypassed(workflow: Workflow) -> dict[tuple[int, int], list[Any]]:
+    """For an output of a bypassed node what the editor queues instead: what comes in with the same type."""
+    links = {link[0]: link for link in workflow["links"]}
+    instead = {}
+    for node in workflow["nodes"]:
+        if node["mode"] == BYPASSED:
+            comes_in = {links[slot["link"]][5]: links[slot["link"]][1:3] for slot in node["inputs"] if slot["link"]}
+            for index, output in enumerate(node["outputs"]):
+                if output["type"] in comes_in:
+                    source, source_output = comes_in[output["type"]]
+                    instead[node["id"], index] = [str(source), source_output]
+    return instead
+
+
+def test_aggressive_quality_is_the_creators_mode() -> None:
+    name = "03_aggressive_quality.json"
+    twin = json.loads((WORKFLOWS / "api" / name).read_text(encoding="utf-8"))
+    nodes = {node["class_type"]: node["inputs"] for node in twin.values()}
+    shot, plan = nodes["StoryMotionTwoStage"], nodes["StoryMotionShotPlan"]
+    # Verbatim, and no mapper: these are the creator's words.
+    assert shot["prompt"] == "Cinematic motion, natural character movement, high dynamic range, subtle motion"
+    assert shot["negative_prompt"] == styles()["anime"].negative
+    assert shot["steps"] == 20
+    assert twin[shot["guidance"][0]]["inputs"]["preset"] == "aggressive quality"
+    assert nodes["StoryMotionImageGuide"]["strength"] == 0.85
+    assert (plan["seconds"], plan["fps"], plan["size"]) == (8.0, 24.0, "16:9 1280x704")
+    # The LoRA slot is in the editor's file only, and off: a LoRA that is not there must not stop anybody.
+    assert "StoryMotionLTX2Lora" not in nodes
+    workflow = json.loads((WORKFLOWS / name).read_text(encoding="utf-8"))
+    (slot,) = [node for node in workflow["nodes"] if node["type"] == "StoryMotionLTX2Lora"]
+    assert slot["mode"] == BYPASSED
+    assert without_bypassed(workflow) == {(slot["id"], 0): ["1", 0]}
+
+
+def test_the_ic_lora_gets_a_size_that_its_reference_can_have() -> None:
+    twin = json.loads((WORKFLOWS / "api" / "06_ic_lora.json").read_text(encoding="utf-8"))
+    plan = planned_shot(twin)
+    # 32 pixels a latent, half size in stage 1, and a reference half as large as that (ref0.5).
+    assert (plan.width % 128, plan.height % 128) == (0, 0)
+    reference = probe(WORKFLOWS / "input" / nodes_of(twin, "LoadVideo")[0]["file"])
+    assert (reference.frames, reference.frame_rate) == (plan.frames, plan.fps)
 
 
 def test_links_are_known_at_both_ends(workflow: Workflow) -> None:
@@ -126,7 +184,8 @@ def test_loaders_say_where_their_files_come_from(workflow: Workflow) -> None:
         assert [model["name"] for model in models] == files, node["type"]
         for model in models:
             assert set(model) == {"name", "url", "directory"}
-            assert model["url"] == f"https://huggingface.co/Lightricks/LTX-2.3/resolve/main/{model['name']}"
+            pages = [f"https://huggingface.co/Lightricks/{page}/resolve/main/{model['name']}" for page in MODEL_PAGES]
+            assert model["url"] == pages["ic-lora" in model["name"]]
             assert model["directory"] in ("checkpoints", "latent_upscale_models", "loras")
     assert loaders
 

@@ -74,6 +74,8 @@ def inspect_checkpoint(path: Path) -> CheckpointFacts:
     missing = [part for prefix, part in PARTS.items() if not header.has_prefix(prefix)]
     if "transformer" not in config:
         missing.append("the 'config' entry of the header")
+    else:
+        missing += _missing_in_layers(header, int(config["transformer"].get("num_layers", 48)))
     if missing:
         raise CheckpointIncomplete(path.name, ", ".join(missing))
     find_scales(header)
@@ -84,6 +86,23 @@ def inspect_checkpoint(path: Path) -> CheckpointFacts:
         layers=int(config["transformer"].get("num_layers", 48)),
         trained_compression=COMPRESSION_FROM_2_4 if version_number(version) >= (2, 4) else COMPRESSION_TO_2_3,
     )
+
+
+def _missing_in_layers(header: Header, layers: int) -> list[str]:
+    """Weights that some transformer layers have and others lack, as "layer 7: attn1.to_q.weight".
+
+    The SDK would stop with "Cannot copy out of meta tensor" after it has read everything else.
+    """
+    prefix = f"{TRANSFORMER}transformer_blocks."
+    found: dict[int, set[str]] = {number: set() for number in range(layers)}
+    for name in header.tensors:
+        number, _, weight = name.removeprefix(prefix).partition(".")
+        if name.startswith(prefix) and number.isdigit() and int(number) in found:
+            found[int(number)].add(weight)
+    # Not scales and the like: an 8-bit file may leave some layers as they were.
+    complete = {weight for weights in found.values() for weight in weights if weight.endswith((".weight", ".bias"))}
+    lacking = [f"layer {number}: {weight}" for number in found for weight in sorted(complete - found[number])]
+    return [*lacking[:3], f"{len(lacking) - 3} more weights"] if len(lacking) > 3 else lacking
 
 
 def _config(header: Header) -> dict:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from .checkpoint import gemma_shards
 from .fit_load import without_connectors
 from .headers import Header
-from .prompt_cache import CachingProcessor, CachingTextEncoder
+from .prompt_cache import CachingProcessor, CachingTextEncoder, Findings
 from .residents import PHASES, Component, Handle, Placement, Residents, TransformerHandle, Watch
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class SharedLedger:
     """Stands before one ModelLedger of one run.
 
     ``on_transformer`` is called when the pipeline asks for the transformer, which is when a stage
-    begins; ``enhanced`` collects prompts that Gemma rewrote; ``header`` is the checkpoint's.
+    begins; ``findings`` collects what comes to light about the prompts; ``header`` is the checkpoint's.
     """
 
     def __init__(
@@ -39,23 +39,23 @@ class SharedLedger:
         residents: Residents,
         placement: Placement,
         on_transformer: Callable[[], None],
-        enhanced: list[str],
+        findings: Findings,
         header: Header,
     ) -> None:
         self._header = header
         self._ledger, self._residents, self._keep = ledger, residents, placement.keep
         self._on_transformer = on_transformer
         self.components = {kind: self._component(kind, placement.text_encoder_device) for kind in _kinds(ledger)}
-        for kind, make in self._factories(enhanced).items():
+        for kind, make in self._factories(findings).items():
             setattr(ledger, kind, make)
 
-    def _factories(self, enhanced: list[str]) -> dict[str, Callable[[], Any]]:
+    def _factories(self, findings: Findings) -> dict[str, Callable[[], Any]]:
         """A stand-in for each factory method of the ledger."""
         files = (self.components["text_encoder"].key, self.components["gemma_embeddings_processor"].key)
         cache, device = self._residents.prompts, self._ledger.device
 
         def text_encoder() -> Any:
-            return CachingTextEncoder(self._lazily("text_encoder"), cache, files, enhanced)
+            return CachingTextEncoder(self._lazily("text_encoder"), cache, files, findings)
 
         def processor() -> Any:
             return CachingProcessor(self._lazily("gemma_embeddings_processor"), cache, files, device)

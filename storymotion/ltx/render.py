@@ -20,6 +20,7 @@ from .meter import DECODING, READING, Meter
 from .models import ModelSet
 from .preflight import check
 from .preview import OnPreview, PreviewTap, ignore_preview
+from .prompt_cache import MOST_TOKENS, Findings
 from .residents import Placement, Residents
 from .sdk import load_sdk
 from .shots import Shot
@@ -109,12 +110,21 @@ def render_shot(
             *_times(meter, residents),
             *_peak(plan),
             *plan.lines,
-            *([line("enhanced-prompt", prompt=raw.enhanced_prompt)] if raw.enhanced_prompt else []),
+            *_about_prompts(raw.findings),
             *checked.notes,
         ),
         seconds=meter.seconds,
         device_name=plan.machine.name,
     )
+
+
+def _about_prompts(findings: Findings) -> tuple[Line, ...]:
+    """What Gemma made of the prompt, and prompts that were cut."""
+    lines = [line("enhanced-prompt", prompt=findings.enhanced_prompt)] if findings.enhanced_prompt else []
+    for prompt, tokens in findings.tokens.items():
+        if tokens > MOST_TOKENS:
+            lines.append(line("prompt-cut", tokens=tokens, most=MOST_TOKENS, start=" ".join(prompt.split()[:6])))
+    return tuple(lines)
 
 
 def _peak(plan: MemoryPlan) -> tuple[Line, ...]:

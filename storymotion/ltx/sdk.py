@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from ..errors import SdkMissing, SdkUnsupported
 from .meter import DECODING, Meter, Phase
 from .preflight import Checked
+from .prompt_cache import Findings
 from .residents import Placement, Residents
 from .shots import Shot
 
@@ -24,13 +25,13 @@ if TYPE_CHECKING:
 class RawShot:
     """What a pipeline made: uint8 frames [n, height, width, 3] on the CPU, sound [channels, samples] and its rate.
 
-    ``enhanced_prompt`` is what Gemma made of the prompt, if it was asked to.
+    ``findings``: what came to light about the prompts.
     """
 
     frames: torch.Tensor
     waveform: torch.Tensor
     sample_rate: int
-    enhanced_prompt: str | None
+    findings: Findings
 
 
 class Sdk(Protocol):

@@ -16,6 +16,7 @@ from .ledger_1_0 import SharedLedger
 from .meter import READING, Meter, Phase, phases_of_a_shot
 from .pipelines_1_0 import DISTILLED_STEPS, prepare
 from .preflight import Checked
+from .prompt_cache import Findings
 from .residents import Placement, Residents
 from .sdk import RawShot, collect_frames
 
@@ -46,7 +47,7 @@ class Sdk10:
         """Build the pipeline, put the seam in, call it and drain it; see ``sdk.Sdk``."""
         import torch
 
-        enhanced: list[str] = []
+        findings = Findings()
         # The stage whose transformer was asked for last; the hooks of both stages report to it.
         current: list[Callable[[], str]] = []
         residents.watch.on_layer = lambda kind: meter.tick(READING if kind == "text_encoder" else current[-1]())
@@ -54,10 +55,10 @@ class Sdk10:
             prepared = prepare(checked, torch.device(placement.device))
             header = checked.checkpoint.header
             ledgers = [
-                SharedLedger(ledger, residents, placement, partial(current.append, stage), enhanced, header)
+                SharedLedger(ledger, residents, placement, partial(current.append, stage), findings, header)
                 for ledger, stage in prepared.ledgers
             ]
             residents.begin([each for ledger in ledgers for each in ledger.components.values()], placement.keep)
             video, audio = prepared.pipeline(**prepared.arguments)
             frames = collect_frames(video, checked.shot, meter)
-        return RawShot(frames, audio.waveform.float().cpu(), audio.sampling_rate, enhanced[0] if enhanced else None)
+        return RawShot(frames, audio.waveform.float().cpu(), audio.sampling_rate, findings)

@@ -78,6 +78,20 @@ def without_the_editors_own(prompt: dict[str, Any], definitions: dict[str, Any])
     }
 
 
+def test_the_lora_slot_works_once_it_is_switched_on_as_the_note_says(editor: Editor) -> None:
+    editor.load(shipped("03_aggressive_quality"))
+    editor.complaints()
+    editor.close_dialogs()
+    assert "11" not in editor.prompt()
+    editor.page.evaluate("() => { app.canvas.selectNode(app.graph.getNodeById(11)); app.canvas.canvas.focus() }")
+    editor.page.keyboard.press("Control+b")
+    prompt = editor.prompt()
+    assert prompt["11"]["class_type"] == "StoryMotionLTX2Lora"
+    assert prompt["11"]["inputs"]["model"] == ["1", 0]
+    assert prompt["6"]["inputs"]["model"] == ["11", 0]
+    assert editor.page_errors == []
+
+
 def test_templates_offer_them_with_pictures(editor: Editor, screenshot: Screenshot) -> None:
     page = editor.page
     page.evaluate("() => { app.extensionManager.command.execute('Comfy.BrowseTemplates') }")

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from pathlib import Path
 
+import av
 import pytest
 from PIL import Image, ImageChops, ImageStat
+
+from dev.reference_video import FRAME_RATE, FRAMES, HEIGHT, REFERENCE, WIDTH, moment_of, reference_frame
+from storymotion.media.probe import probe
 
 REPOSITORY = Path(__file__).parents[2]
 # Place, size in pixels, most bytes.
 PICTURES = (
     ("workflows/input/storymotion_scene_01.png", (1280, 720), 250_000),
+    ("workflows/input/storymotion_scene_02.png", (1280, 720), 250_000),
     ("docs/icon.png", (400, 400), 50_000),
-    ("workflows/01_distilled_shot.jpg", (512, 512), 60_000),
-    ("workflows/02_two_stage_shot.jpg", (512, 512), 60_000),
+    ("workflows/01_distilled_shot.jpg", (512, 512), 70_000),
+    ("workflows/02_two_stage_shot.jpg", (512, 512), 70_000),
+    ("workflows/03_aggressive_quality.jpg", (512, 512), 70_000),
+    ("workflows/04_first_and_last_picture.jpg", (512, 512), 70_000),
+    ("workflows/05_keyframes.jpg", (512, 512), 70_000),
+    ("workflows/06_ic_lora.jpg", (512, 512), 70_000),
+    ("workflows/07_one_stage.jpg", (512, 512), 70_000),
 )
+THUMBNAILS = [place for place, _, _ in PICTURES if place.endswith(".jpg")]
 
 
 @pytest.fixture(scope="module")
@@ -48,5 +60,27 @@ def test_nothing_else_is_drawn(drawn: Path):
     assert files == {place for place, _, _ in PICTURES}
 
 
-def test_the_two_thumbnails_can_be_told_apart(drawn: Path):
-    assert min(ImageStat.Stat(difference(drawn / PICTURES[2][0], drawn / PICTURES[3][0])).mean) > 30
+@pytest.mark.parametrize(("one", "other"), [*itertools.combinations(THUMBNAILS, 2)])
+def test_thumbnails_can_be_told_apart(drawn: Path, one: str, other: str):
+    assert min(ImageStat.Stat(difference(drawn / one, drawn / other)).mean) > 30
+
+
+def test_the_two_moments_are_the_same_room(drawn: Path):
+    scenes = [drawn / place for place, _, _ in PICTURES if "scene" in place]
+    moved = difference(*scenes).convert("L").point([255 if level > 30 else 0 for level in range(256)])
+    share = ImageStat.Stat(moved).mean[0] / 255
+    assert 0.02 < share < 0.2
+    left, top, right, bottom = moved.getbbox() or (0, 0, 0, 0)
+    assert (left, top) > (300, 60) and (right, bottom) < (1000, 640), "more than the moon, the cat and the child moved"
+
+
+def test_the_reference_video_shows_the_outlines_of_the_scene():
+    facts = probe(REFERENCE)
+    assert (facts.width, facts.height, facts.frames, facts.frame_rate) == (WIDTH, HEIGHT, FRAMES, FRAME_RATE)
+    assert REFERENCE.stat().st_size < 300_000
+    with av.open(str(REFERENCE)) as container:
+        shown = [frame.to_image() for frame in container.decode(video=0)]
+    for frame in (0, FRAMES // 2, FRAMES - 1):
+        drawn = reference_frame(moment_of(frame))
+        # Compressed, so not equal; an outline moved by some pixels is above this.
+        assert max(ImageStat.Stat(ImageChops.difference(drawn, shown[frame])).mean) < 4, "python -m dev.reference_video"

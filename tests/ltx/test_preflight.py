@@ -134,6 +134,11 @@ def wrong_files(models: ModelSet, tiny: TinyModels, folder: Path) -> dict[str, t
     shutil.copytree(tiny.gemma_root, folder / "gemma-shards")
     index = {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model.safetensors"}}
     (folder / "gemma-shards" / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
+    hole = rewritten(
+        models.checkpoint,
+        folder / "hole.safetensors",
+        without("model.diffusion_model.transformer_blocks.1.attn1.to_q.weight"),
+    )
     parts = rewritten(models.checkpoint, folder / "no-vocoder.safetensors", without("vocoder."))
     bare = rewritten(models.checkpoint, folder / "no-config.safetensors", no_config)
     fp8 = rewritten(models.checkpoint, folder / "packed.safetensors", packed)
@@ -151,6 +156,11 @@ def wrong_files(models: ModelSet, tiny: TinyModels, folder: Path) -> dict[str, t
         ),
         "lora as checkpoint": (checkpoint(tiny.style_lora), errors.WrongKindOfModel, "it is a LoRA"),
         "parts missing": (checkpoint(parts), errors.CheckpointIncomplete, "the vocoder"),
+        "one weight missing": (
+            checkpoint(hole),
+            errors.CheckpointIncomplete,
+            "layer 1: attn1.to_q.weight",
+        ),
         "no config": (checkpoint(bare), errors.CheckpointIncomplete, "'config'"),
         "prequantised": (checkpoint(fp8), errors.CheckpointPrequantised, "cannot be multiplied in"),
         "no upscaler": (replace(models, spatial_upscaler=None), errors.ModelFileMissing, "spatial upscaler"),

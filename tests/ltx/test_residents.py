@@ -203,3 +203,13 @@ def test_only_one_transformer_and_one_phase_are_on_the_device(
     assert ("makes way", "transformer") in events[first:second]
     decoder = events.index(("is built", "video_decoder"))
     assert events[second:decoder].count(("makes way", "transformer")) >= 2
+
+
+def test_a_prompt_that_is_cut_is_reported_also_from_the_cache(
+    models: ModelSet, distilled: DistilledShot, residents: Residents
+) -> None:
+    long = replace(distilled, prompt="a red cat walks " * 500)
+    for _ in range(2):
+        (note,) = [note for note in render_shot(models, long, residents=residents).notes if note.code == "prompt-cut"]
+        assert int(str(note.values["tokens"])) > 1024
+    assert "prompt-cut" not in [note.code for note in render_shot(models, distilled, residents=residents).notes]
