@@ -21,16 +21,15 @@ def offer_samples() -> None:
     inputs = Path(folder_paths.get_input_directory())
     note = Path(folder_paths.get_user_directory()) / "storymotion" / "samples-copied.txt"
     try:
-        if note.exists():
-            return
-        names = []
-        for sample in sorted(SAMPLES.iterdir()):
+        known = note.read_text(encoding="utf-8").split("\n") if note.exists() else []
+        new = [sample for sample in sorted(SAMPLES.iterdir()) if sample.name not in known]
+        for sample in new:
             if not (inputs / sample.name).exists():
                 inputs.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(sample, inputs / sample.name)
-            names.append(sample.name)
-        note.parent.mkdir(parents=True, exist_ok=True)
-        note.write_text("\n".join(names) + "\n", encoding="utf-8")
+        if new:
+            note.parent.mkdir(parents=True, exist_ok=True)
+            note.write_text("\n".join([*filter(None, known), *(sample.name for sample in new)]), encoding="utf-8")
     except OSError as error:
         # A read-only ComfyUI is no reason not to load.
         log.warning("StoryMotion could not copy its sample pictures: %s", error)
