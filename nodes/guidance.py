@@ -20,10 +20,10 @@ MEANINGS = {
 }
 
 
-def _numbers(modality: str) -> list[io.Input]:
+def _numbers(modality: str) -> list[Any]:
     """The widgets of one modality, with the SDK's own numbers as defaults."""
     default = default_guider(modality)
-    widgets: list[io.Input] = []
+    widgets: list[Any] = []
     for name, meaning in MEANINGS.items():
         lowest, highest = RANGES[name]
         tooltip = f"Preset custom only, {modality}. {meaning}"
@@ -90,8 +90,14 @@ class StoryMotionGuidance(io.ComfyNode):
     @says_errors_in_users_language
     def execute(cls, preset: str, **numbers: Any) -> io.NodeOutput:
         if preset != "custom":
-            return io.NodeOutput(Guidance(preset))
-        return io.NodeOutput(Guidance(preset, *(_guider(modality, numbers) for modality in MODALITIES)))
+            return io.NodeOutput(Guidance(preset, ignored=_changed(numbers)))
+        return io.NodeOutput(Guidance(preset, _guider("video", numbers), _guider("audio", numbers)))
+
+
+def _changed(numbers: dict[str, Any]) -> tuple[str, ...]:
+    """Widgets that are not as they came."""
+    came = {widget.id: widget.default for modality in MODALITIES for widget in _numbers(modality)}
+    return tuple(name for name, value in numbers.items() if value != came.get(name, value))
 
 
 def _guider(modality: str, numbers: dict[str, Any]) -> Guider:

@@ -29,6 +29,7 @@ PARTS = {
     "audio_vae.decoder.": "the audio decoder",
     "vocoder.": "the vocoder",
 }
+FULL = "Lightricks' full LTX-2 checkpoint"
 # What the SDK opens in a Gemma folder by name (ltx_core.text_encoders.gemma), plus config.json,
 # which says how large this Gemma is.
 GEMMA_FILES = ("config.json", "tokenizer.model", "tokenizer.json", "tokenizer_config.json", "preprocessor_config.json")
@@ -69,6 +70,8 @@ def inspect_checkpoint(path: Path) -> CheckpointFacts:
         raise WrongKindOfModel(path.name, "the checkpoint", "a latent upscaler", "an LTX-2 checkpoint")
     if any(".lora_" in name for name in header.tensors):
         raise WrongKindOfModel(path.name, "the checkpoint", "a LoRA", "an LTX-2 checkpoint")
+    if header.has_prefix("transformer_blocks.") or header.has_prefix("transformer."):
+        raise WrongKindOfModel(path.name, "the checkpoint", "a transformer alone, as diffusers names it", FULL)
     if not any(header.has_prefix(prefix) for prefix in PARTS):
         raise WrongKindOfModel(path.name, "the checkpoint", "not an LTX-2 model", "an LTX-2 checkpoint")
     missing = [part for prefix, part in PARTS.items() if not header.has_prefix(prefix)]

@@ -37,11 +37,15 @@ class Guider:
 
 @dataclass(frozen=True)
 class Guidance:
-    """A preset, and for "custom" the numbers of both modalities."""
+    """A preset, and for "custom" the numbers of both modalities.
+
+    ``ignored`` names numbers that the user set beside another preset; they are reported.
+    """
 
     preset: str = "auto"
     video: Guider | None = None
     audio: Guider | None = None
+    ignored: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,6 +97,8 @@ def resolve(guidance: Guidance, steps: int, checkpoint: CheckpointFacts) -> Reso
         # The creator's numbers are one set for both.
         audio = replace(audio, cfg=video.cfg)
     notes: list[Line] = []
+    if guidance.ignored:
+        notes.append(line("guidance-ignored", preset=guidance.preset, names=", ".join(guidance.ignored)))
     both = []
     for name, guider in (("video", video), ("audio", audio)):
         _check(name, guider, checkpoint.layers)

@@ -60,6 +60,8 @@ def check(models: ModelSet, shot: Shot) -> Checked:
         if models.spatial_upscaler is None:
             raise ModelFileMissing("spatial upscaler", "none", "the LTX-2 Model node")
         inspect_upscaler(models.spatial_upscaler)
+    elif models.spatial_upscaler is not None:
+        stage_notes = (*stage_notes, line("upscaler-ignored", name=models.spatial_upscaler.name))
     gemma_shards(models.text_encoder)
     matches = [match_lora(lora, checkpoint) for lora in all_loras(models, checked)]
     notes = [*prequantised.lines(checkpoint.header, models.precision)]

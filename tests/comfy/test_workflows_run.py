@@ -193,6 +193,11 @@ def test_every_pipeline_node(comfy_client: ComfyClient, comfy_server: ComfyServe
     entry = comfy_client.run(graph)
     assert_delivery_file(probe(saved(comfy_server, entry)))
     assert_delivery_file(probe(saved(comfy_server, entry, "51")))
+    (report,) = entry["outputs"]["9"]["text"]
+    assert "not used: this pipeline has one stage" in report and "does not use" not in report
     half = probe(saved(comfy_server, entry, "61"))
     assert (half.width, half.height, half.frames) == (224, 128, FRAMES)
     assert not list((comfy_server.data / "temp").glob("storymotion-*")), "the reference was left in the temp folder"
+    graph.node("StoryMotionGuidance")["preset"] = "official"
+    (report,) = comfy_client.run(graph)["outputs"]["9"]["text"]
+    assert "Guidance preset official does not use video_cfg, video_stg_blocks" in report

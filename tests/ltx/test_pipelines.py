@@ -59,6 +59,8 @@ def test_one_stage(models: ModelSet, tiny: TinyModels, picture: numpy.ndarray) -
 
 def test_one_stage_needs_no_upscaler(models: ModelSet) -> None:
     shot = OneStageShot(**MOST, steps=2)
+    assert "upscaler-ignored" in [note.code for note in check(models, shot).notes]
+    assert "upscaler-ignored" not in [note.code for note in check(replace(models, spatial_upscaler=None), shot).notes]
     assert render_shot(replace(models, spatial_upscaler=None), shot).frames.shape == (9, 64, 64, 3)
 
 

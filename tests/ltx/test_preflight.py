@@ -134,6 +134,8 @@ def wrong_files(models: ModelSet, tiny: TinyModels, folder: Path) -> dict[str, t
     shutil.copytree(tiny.gemma_root, folder / "gemma-shards")
     index = {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model.safetensors"}}
     (folder / "gemma-shards" / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
+    diffusers = folder / "diffusers.safetensors"
+    save_file({"transformer_blocks.0.attn1.to_q.weight": torch.zeros(2, 2)}, diffusers)
     hole = rewritten(
         models.checkpoint,
         folder / "hole.safetensors",
@@ -156,6 +158,7 @@ def wrong_files(models: ModelSet, tiny: TinyModels, folder: Path) -> dict[str, t
         ),
         "lora as checkpoint": (checkpoint(tiny.style_lora), errors.WrongKindOfModel, "it is a LoRA"),
         "parts missing": (checkpoint(parts), errors.CheckpointIncomplete, "the vocoder"),
+        "diffusers": (checkpoint(diffusers), errors.WrongKindOfModel, "as diffusers names it"),
         "one weight missing": (
             checkpoint(hole),
             errors.CheckpointIncomplete,
