@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from comfy_api.latest import Input, io
 
 from ..storymotion.cost import USER_RATES, CostSettings, cost_lines, load_rates, shot_cost
 from ..storymotion.ltx.models import Lora, ModelSet
-from ..storymotion.ltx.preflight import LARGEST_SEED, LONGEST_TAIL, check
+from ..storymotion.ltx.preflight import LARGEST_SEED, LONGEST_TAIL
 from ..storymotion.ltx.render import render_shot
 from ..storymotion.ltx.shots import TILINGS, DistilledShot, ICLoraShot, Shot
 from ..storymotion.media.sound import Sound
@@ -117,17 +118,15 @@ def shot_outputs() -> list[io.Output]:
 
 def make_shot(model: ModelSet, shot: Shot) -> io.NodeOutput:
     """Render a shot and hand it on as VIDEO, with its report."""
-    # Before ComfyUI's own models are unloaded: a shot that cannot be rendered costs nobody anything.
-    check(model, shot)
     import comfy.model_management
     import folder_paths
 
     device = comfy.model_management.get_torch_device()
     started = time.monotonic()
-    GUEST.make_room(device)
+    make_room = partial(GUEST.make_room, device)
     progress = NodeProgress()
     try:
-        rendered = render_shot(model, shot, str(device), progress, GUEST.residents, progress.preview)
+        rendered = render_shot(model, shot, str(device), progress, GUEST.residents, progress.preview, make_room)
     finally:
         GUEST.register(device)
     rates, rate_notes = load_rates(Path(folder_paths.get_user_directory()) / USER_RATES)

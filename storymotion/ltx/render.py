@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -56,6 +56,7 @@ def render_shot(
     progress: Progress = ignore_progress,
     residents: Residents | None = None,
     on_preview: OnPreview = ignore_preview,
+    make_room: Callable[[], None] = lambda: None,
 ) -> RenderedShot:
     """Render ``shot`` with ``models`` on ``device`` (None: CUDA when there is one, else the CPU).
 
@@ -63,7 +64,8 @@ def render_shot(
     (and its default tiling), less the ``shot.tail_trim`` last frames. ``progress`` is called before
     every layer that runs; what it raises ends the run inside the step and comes out unchanged.
     ``residents`` holds models between runs as ``models.keep`` asks; without it none are kept.
-    ``on_preview`` is shown a latent frame now and then.
+    ``on_preview`` is shown a latent frame now and then. ``make_room`` is called when all checks have passed,
+    before memory is measured: a shot that cannot be rendered costs nobody else his models.
 
     Raises every error of ``preflight.check``, SdkMissing, SdkUnsupported, DoesNotFit, Fp8LoraNeedsTriton,
     RenderFailed.
@@ -72,6 +74,7 @@ def render_shot(
     sdk = load_sdk()
     import torch
 
+    make_room()
     target = device or ("cuda" if torch.cuda.is_available() else "cpu")
     if residents is None:
         residents, models = Residents(), replace(models, keep="disk")

@@ -141,10 +141,6 @@ class Residents:
             return Handle(lambda: model)
         return Handle(lambda: self._use(component, keep))
 
-    def is_resident(self, component: Component) -> bool:
-        """Is the model of ``component`` in memory now?"""
-        return component in self._models
-
     def bytes_held(self, device_type: str | None = None) -> int:
         """Bytes of the weights that are kept, wherever they are or on one type of device ("cuda", "cpu")."""
         with self._lock:

@@ -14,7 +14,7 @@ import torch
 
 from dev.direct_sdk import call_sdk
 from dev.tiny_models import TinyModels
-from storymotion.errors import RenderFailed
+from storymotion.errors import RenderFailed, SizeNotMultiple
 from storymotion.ltx.models import Lora, ModelSet
 from storymotion.ltx.render import RenderedShot, render_shot
 from storymotion.ltx.residents import Residents
@@ -213,3 +213,11 @@ def test_a_prompt_that_is_cut_is_reported_also_from_the_cache(
         (note,) = [note for note in render_shot(models, long, residents=residents).notes if note.code == "prompt-cut"]
         assert int(str(note.values["tokens"])) > 1024
     assert "prompt-cut" not in [note.code for note in render_shot(models, distilled, residents=residents).notes]
+
+
+def test_room_is_made_only_for_a_shot_that_can_be_rendered(models: ModelSet, distilled: DistilledShot) -> None:
+    asked: list[str] = []
+    with pytest.raises(SizeNotMultiple):
+        render_shot(models, replace(distilled, width=100), make_room=lambda: asked.append("broken"))
+    render_shot(models, distilled, make_room=lambda: asked.append("good"))
+    assert asked == ["good"]
