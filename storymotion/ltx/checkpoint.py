@@ -117,7 +117,7 @@ def _config(header: Header) -> dict:
 
 
 def version_number(text: str) -> tuple[int, ...]:
-    """"2.4-rc2" -> (2, 4): the leading numbers of the first two places; () when there are none."""
+    """ "2.4-rc2" -> (2, 4): the leading numbers of the first two places; () when there are none."""
     places = []
     for place in text.split(".")[:2]:
         digits = ""

@@ -111,9 +111,7 @@ def _keeps_encoder(shot: Shot) -> bool:
 
 def _reading(widths: Widths, shot: Shot, text_encoder_on_device: bool) -> tuple[Moment, ...]:
     prompts = prompts_of(shot)
-    encoder = Moment(
-        READING, (TEXT_ENCODER,), (TEXT_ENCODER,), working.reading(widths, prompts, shot.enhance_prompt)
-    )
+    encoder = Moment(READING, (TEXT_ENCODER,), (TEXT_ENCODER,), working.reading(widths, prompts, shot.enhance_prompt))
     # States that come from the CPU arrive prompt by prompt.
     waiting = prompts if text_encoder_on_device else 1
     processor = Moment(READING, (PROCESSOR,), (PROCESSOR,), working.processing(widths, waiting))

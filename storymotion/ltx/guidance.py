@@ -134,7 +134,7 @@ def _check(modality: str, guider: Guider, layers: int) -> None:
 
 
 def parse_blocks(name: str, text: str) -> tuple[int, ...] | None:
-    """"28" or "28,29" as numbers, "auto" or "" as None. Raises UnknownChoice naming ``name``."""
+    """ "28" or "28,29" as numbers, "auto" or "" as None. Raises UnknownChoice naming ``name``."""
     if text.strip().lower() in ("", "auto"):
         return None
     try:

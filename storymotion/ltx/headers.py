@@ -57,9 +57,7 @@ def read_header(path: Path, role: str) -> Header:
         raise NotSafetensors(path.name, str(error) or type(error).__name__) from None
     metadata = entries.pop("__metadata__", {}) if isinstance(entries, dict) else None
     try:
-        tensors = {
-            name: TensorFacts(entry["dtype"], tuple(entry["shape"])) for name, entry in (entries or {}).items()
-        }
+        tensors = {name: TensorFacts(entry["dtype"], tuple(entry["shape"])) for name, entry in (entries or {}).items()}
         end = max((entry["data_offsets"][1] for entry in entries.values()), default=0)
     except (AttributeError, KeyError, TypeError, IndexError):
         raise NotSafetensors(path.name, "its header does not describe tensors") from None

@@ -74,9 +74,7 @@ def _one_stage(checked: Checked, shot: OneStageShot, device: torch.device) -> Pr
         checkpoint_path=str(checked.models.checkpoint), **_of_every_pipeline(checked, device)
     )
     # This pipeline takes no tiling: it decodes the whole shot at once.
-    return Prepared(
-        pipeline, ((pipeline.model_ledger, lambda: STAGE_1),), _arguments(checked) | _guided(checked, shot)
-    )
+    return Prepared(pipeline, ((pipeline.model_ledger, lambda: STAGE_1),), _arguments(checked) | _guided(checked, shot))
 
 
 def _two_stages(checked: Checked, shot: TwoStageShot, device: torch.device) -> Prepared:
@@ -95,9 +93,7 @@ def _two_stages(checked: Checked, shot: TwoStageShot, device: torch.device) -> P
         # The pipeline gives stage 2 what it gives stage 1; it knows no LoRAs for one stage.
         in_stage_2 = _loras(checked, [lora for lora in checked.models.loras if lora.stages in (BOTH_STAGES, STAGE_2)])
         pipeline.stage_2_model_ledger = pipeline.stage_1_model_ledger.with_loras((*in_stage_2, *distilled_lora))
-    return Prepared(
-        pipeline, _both_ledgers(pipeline), _arguments(checked) | _guided(checked, shot) | _tiles(checked)
-    )
+    return Prepared(pipeline, _both_ledgers(pipeline), _arguments(checked) | _guided(checked, shot) | _tiles(checked))
 
 
 def _ic_lora(checked: Checked, shot: ICLoraShot, device: torch.device) -> Prepared:

@@ -22,7 +22,7 @@ FLOATS = frozenset({"F64", "F32", "F16", "BF16"})
 
 
 def weight_of_scale(name: str) -> str | None:
-    """"x.weight_scale" -> "x.weight"; None when ``name`` is not that of a scale."""
+    """ "x.weight_scale" -> "x.weight"; None when ``name`` is not that of a scale."""
     for ending in SCALE_ENDINGS:
         if name.endswith(ending):
             return name.removesuffix(ending) + ".weight"

@@ -1,0 +1,155 @@
+"""Every error that StoryMotion raises on purpose.
+
+    StoryMotionError
+    |-- ValueOutOfRange         a number is outside its range, or not a number
+    |-- UnknownChoice           a name is not one of the offered ones
+    |-- ShotError
+    |   |-- SizeNotMultiple     width or height is off the model's grid
+    |   |-- FramesNotOnGrid     the frame count is not 8k+1
+    |   `-- ShotWithoutSound    the shot is too short for the sound model
+    |-- GuidanceBlockMissing    STG names a transformer block that the checkpoint does not have
+    |-- GuideError
+    |   |-- UnreadableImage     no picture can be made of the input
+    |   |-- SeveralPictures     a batch came where one picture belongs
+    |   |-- GuideOutsideShot    the frame of a guide is not in the shot
+    |   |-- GuidesOnSameFrame   two guides ask for the same frame
+    |   `-- GuidesMissing         keyframes were asked for without a picture
+    |-- ModelError
+    |   |-- SdkMissing          ltx-core / ltx-pipelines are not installed
+    |   |-- SdkUnsupported      they are installed, but a version we do not know
+    |   |-- ModelFileMissing    the chosen file is not there
+    |   |-- NoModelFiles        the folder of the choice has nothing to choose from
+    |   |-- NotSafetensors      the file is not a readable safetensors file
+    |   |-- WrongKindOfModel    the file is a model, but not of the kind that goes here
+    |   |-- CheckpointIncomplete  parts of the checkpoint are missing
+    |   |-- CheckpointPrequantised  its weights are quantised in a way that cannot be undone while loading
+    |   |-- TextEncoderIncomplete  the Gemma folder lacks files
+    |   |-- DoesNotFit          weights of one model are larger than all memory of the device
+    |   |   `-- PrecisionDoesNotFit  they are in bf16, but not in fp8
+    |   `-- RenderFailed        the SDK itself failed while rendering
+    |-- LoraError
+    |   |-- LoraMatchesNothing  none of its keys names a layer of the checkpoint
+    |   |-- LoraShapeMismatch   it was trained for a model of another size
+    |   |-- LoraUnsupported     it is more than a LoRA, or of a kind that the SDK cannot apply
+    |   |-- LoraIncomplete      a layer has one of its two matrices
+    |   |-- LoraLayerTwice      two keys are the same part of one layer
+    |   |-- LoraAmbiguous       a flattened key can mean several layers
+    |   |-- LoraScaleUnusable   an alpha or a scale in it is no finite number
+    |   |-- LoraStageImpossible  the pipeline cannot apply it in the stage that was asked for
+    |   |-- LoraReferenceConflict  IC-LoRAs want reference videos of different sizes
+    |   `-- Fp8LoraNeedsTriton  LoRAs cannot be added to 8-bit weights on this machine
+    `-- MediaError
+        |-- NoFrames            nothing to encode
+        |-- OddSize             4:2:0 video needs even sides
+        |-- WrongFrame          a frame is not 8-bit RGB of the video's size
+        |-- EncodeFailed        the encoder or the disk refused
+        `-- UnreadableVideo     the file cannot be opened, or has no video
+
+An error is one sentence on what is wrong, with the value in it, and one on what to do. Both are
+English here; ``messages/ko.json`` has the Korean of every ``code``, and a test proves that none is
+missing. ``str(error)`` speaks the language in ``error.language``.
+"""
+
+from __future__ import annotations
+
+from .base import (
+    StoryMotionError,
+    UnknownChoice,
+    ValueOutOfRange,
+)
+from .loras import (
+    Fp8LoraNeedsTriton,
+    LoraAmbiguous,
+    LoraError,
+    LoraIncomplete,
+    LoraLayerTwice,
+    LoraMatchesNothing,
+    LoraReferenceConflict,
+    LoraScaleUnusable,
+    LoraShapeMismatch,
+    LoraStageImpossible,
+    LoraUnsupported,
+)
+from .media import (
+    EncodeFailed,
+    MediaError,
+    NoFrames,
+    OddSize,
+    UnreadableVideo,
+    WrongFrame,
+)
+from .models import (
+    CheckpointIncomplete,
+    CheckpointPrequantised,
+    DoesNotFit,
+    ModelError,
+    ModelFileMissing,
+    NoModelFiles,
+    NotSafetensors,
+    PrecisionDoesNotFit,
+    RenderFailed,
+    SdkMissing,
+    SdkUnsupported,
+    TextEncoderIncomplete,
+    WrongKindOfModel,
+)
+from .shots import (
+    FramesNotOnGrid,
+    GuidanceBlockMissing,
+    GuideError,
+    GuideOutsideShot,
+    GuidesMissing,
+    GuidesOnSameFrame,
+    SeveralPictures,
+    ShotError,
+    ShotWithoutSound,
+    SizeNotMultiple,
+    UnreadableImage,
+)
+
+__all__ = [
+    "CheckpointIncomplete",
+    "CheckpointPrequantised",
+    "DoesNotFit",
+    "EncodeFailed",
+    "Fp8LoraNeedsTriton",
+    "FramesNotOnGrid",
+    "GuidanceBlockMissing",
+    "GuideError",
+    "GuideOutsideShot",
+    "GuidesMissing",
+    "GuidesOnSameFrame",
+    "LoraAmbiguous",
+    "LoraError",
+    "LoraIncomplete",
+    "LoraLayerTwice",
+    "LoraMatchesNothing",
+    "LoraReferenceConflict",
+    "LoraScaleUnusable",
+    "LoraShapeMismatch",
+    "LoraStageImpossible",
+    "LoraUnsupported",
+    "MediaError",
+    "ModelError",
+    "ModelFileMissing",
+    "NoFrames",
+    "NoModelFiles",
+    "NotSafetensors",
+    "OddSize",
+    "PrecisionDoesNotFit",
+    "RenderFailed",
+    "SdkMissing",
+    "SdkUnsupported",
+    "SeveralPictures",
+    "ShotError",
+    "ShotWithoutSound",
+    "SizeNotMultiple",
+    "StoryMotionError",
+    "TextEncoderIncomplete",
+    "UnknownChoice",
+    "UnreadableImage",
+    "UnreadableVideo",
+    "ValueOutOfRange",
+    "WrongFrame",
+    "WrongKindOfModel",
+]

@@ -1,0 +1,68 @@
+"""Errors while video and sound are written or read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .base import StoryMotionError
+
+
+class MediaError(StoryMotionError):
+    """A video file cannot be written or read."""
+
+
+@dataclass(eq=False)
+class NoFrames(MediaError):
+    """Nothing to encode."""
+
+    code = "no-frames"
+    problem = "The video has no frames."
+    remedy = "Connect a node that makes at least one frame."
+
+
+@dataclass(eq=False)
+class OddSize(MediaError):
+    """4:2:0 video stores colour at half size, so both sides must be even."""
+
+    code = "odd-size"
+    problem = "The video is {width} x {height} pixels, but {pixel_format} needs even sides."
+    remedy = "Resize it to {even_width} x {even_height}, or choose yuv444p."
+    width: int
+    height: int
+    pixel_format: str
+    even_width: int
+    even_height: int
+
+
+@dataclass(eq=False)
+class WrongFrame(MediaError):
+    """A frame is not 8-bit RGB of the video's size."""
+
+    code = "wrong-frame"
+    problem = "Frame {index} is {found}, but this video needs {wanted}."
+    remedy = "Give frames of one size as 8-bit RGB."
+    index: int
+    found: str
+    wanted: str
+
+
+@dataclass(eq=False)
+class EncodeFailed(MediaError):
+    """The encoder or the disk refused; no half-written file is left behind."""
+
+    code = "encode-failed"
+    problem = "The video '{name}' could not be written: {reason}."
+    remedy = "Check that the disk has room and that the output folder can be written to."
+    name: str
+    reason: str
+
+
+@dataclass(eq=False)
+class UnreadableVideo(MediaError):
+    """The file cannot be opened as video, or holds no video."""
+
+    code = "unreadable-video"
+    problem = "The video '{name}' cannot be read: {reason}."
+    remedy = "Check that the file is there and plays in a media player."
+    name: str
+    reason: str

@@ -1,0 +1,151 @@
+"""Errors of the SDK and of model files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .base import StoryMotionError
+
+
+class ModelError(StoryMotionError):
+    """The SDK or a model file is missing or is not what it should be."""
+
+
+@dataclass(eq=False)
+class SdkMissing(ModelError):
+    """ltx-core / ltx-pipelines (or something they import) cannot be imported."""
+
+    code = "sdk-missing"
+    problem = "Lightricks' LTX-2 SDK is not installed in ComfyUI's Python ({reason})."
+    remedy = 'Run: "{python}" -m pip install "ltx-core>=1.0,<2" "ltx-pipelines>=1.0,<2", then restart ComfyUI.'
+    reason: str
+    python: str
+
+
+@dataclass(eq=False)
+class SdkUnsupported(ModelError):
+    """An SDK is installed whose shape no adapter knows."""
+
+    code = "sdk-unsupported"
+    problem = "The installed LTX-2 SDK {version} is not one that this version of StoryMotion knows."
+    remedy = 'Run: "{python}" -m pip install "ltx-core==1.0.0" "ltx-pipelines==1.0.0", then restart ComfyUI.'
+    version: str
+    python: str
+
+
+@dataclass(eq=False)
+class ModelFileMissing(ModelError):
+    """The chosen file or folder is not there (any more)."""
+
+    code = "model-file-missing"
+    problem = "The {role} '{name}' was not found in {folder}."
+    remedy = "Choose one from the list, or put the file there and press R to refresh the lists."
+    role: str
+    name: str
+    folder: str
+
+
+@dataclass(eq=False)
+class NoModelFiles(ModelError):
+    """The folder of the choice has nothing to choose from."""
+
+    code = "no-model-files"
+    problem = "There is no {role} in {folder}."
+    remedy = "Put one there (the README's table says which file, its size and where to get it) and press R."
+    role: str
+    folder: str
+
+
+@dataclass(eq=False)
+class NotSafetensors(ModelError):
+    """The file is not a readable safetensors file: another format, or a broken download."""
+
+    code = "not-safetensors"
+    problem = "'{name}' is not a readable safetensors file: {reason}."
+    remedy = "Download it again, and compare its size with the README's table."
+    name: str
+    reason: str
+
+
+@dataclass(eq=False)
+class WrongKindOfModel(ModelError):
+    """The file is a model, but not of the kind that goes here."""
+
+    code = "wrong-kind-of-model"
+    problem = "'{name}' was chosen as {role}, but it is {found}."
+    remedy = "Choose {wanted} here."
+    name: str
+    role: str
+    found: str
+    wanted: str
+
+
+@dataclass(eq=False)
+class CheckpointIncomplete(ModelError):
+    """Parts of the checkpoint are missing, as in files that hold the transformer alone."""
+
+    code = "checkpoint-incomplete"
+    problem = "The checkpoint '{name}' lacks: {missing}."
+    remedy = "Use Lightricks' full checkpoint, which holds the transformer, both VAEs and the vocoder in one file."
+    name: str
+    missing: str
+
+
+@dataclass(eq=False)
+class CheckpointPrequantised(ModelError):
+    """Weights are packed or scaled in a way that loading cannot undo (4 bits, integers, blocks)."""
+
+    code = "checkpoint-prequantised"
+    problem = "The weights of '{name}' are quantised in a way that cannot be read: {reason}."
+    remedy = "Use the bf16 file (with precision fp8 if memory is short), or an fp8 one with one scale for each weight."
+    name: str
+    reason: str
+
+
+@dataclass(eq=False)
+class TextEncoderIncomplete(ModelError):
+    """The Gemma folder lacks files, or its index names other weight files than are there."""
+
+    code = "text-encoder-incomplete"
+    problem = "The text encoder folder '{name}' lacks: {missing}."
+    remedy = "Download the whole Gemma 3 folder (accept its licence on the model page first), not single files."
+    name: str
+    missing: str
+
+
+@dataclass(eq=False)
+class DoesNotFit(ModelError):
+    """The weights of one model are larger than all memory of the device. Sizes in GiB."""
+
+    code = "does-not-fit"
+    problem = "The {component} needs {needed:.1f} GiB for its weights alone, but {device} has {total:.1f} GiB."
+    remedy = (
+        "Use a device with about {enough} GiB for this shot. LTX-2 SDK 1.0 cannot run a model in parts; "
+        "SDK 1.2 can, but this version of StoryMotion does not support it."
+    )
+    component: str
+    needed: float
+    device: str
+    total: float
+    enough: int
+
+
+@dataclass(eq=False)
+class PrecisionDoesNotFit(DoesNotFit):
+    """The same, and 8-bit weights would fit."""
+
+    code = "precision-does-not-fit"
+    problem = "The {component} in bf16 needs {needed:.1f} GiB for its weights alone, but {device} has {total:.1f} GiB."
+    remedy = "Set precision to fp8, which needs {smaller:.1f} GiB; bf16 takes a device with about {enough} GiB."
+    smaller: float
+
+
+@dataclass(eq=False)
+class RenderFailed(ModelError):
+    """The SDK itself failed while rendering; its own message is in ``reason``."""
+
+    code = "render-failed"
+    problem = "The LTX-2 SDK stopped while {phase}: {reason}."
+    remedy = "Try a smaller size or fewer frames; if it stays, report the log of this run."
+    phase: str
+    reason: str
