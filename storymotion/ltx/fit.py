@@ -46,9 +46,20 @@ def plan_memory(models: ModelSet, checkpoint: CheckpointFacts, shot: Shot, machi
     Assumes that the transformer is loaded alone (``fit_load``), and what ``residents`` keeps where.
     Reads headers only. Raises DoesNotFit, ModelFileMissing, TextEncoderIncomplete, NotSafetensors.
     """
-    upscaler = models.spatial_upscaler if fit_phases.UPSAMPLER in fit_phases.models_of(shot) else None
-    facts = weigh_models(read_headers(checkpoint, models.text_encoder, upscaler))
-    return plan_weighed(facts, models, shot, machine, _reference_scale(models, shot))
+    return plan_weighed(weigh_files(models, checkpoint, shot), models, shot, machine, reference_scale(models, shot))
+
+
+@dataclass(frozen=True)
+class AmongOthers:
+    """What a shot's plan has to take from the other shots of its queue.
+
+    ``transformers``: how many different ones all shots need together; ``text_encoder_device``: where it runs
+    for all; ``keeps``: can models be kept between shots at all?
+    """
+
+    transformers: int
+    text_encoder_device: str
+    keeps: bool
 
 
 @dataclass(frozen=True)
@@ -59,6 +70,12 @@ class Weighed:
     widths: Widths
 
 
+def weigh_files(models: ModelSet, checkpoint: CheckpointFacts, shot: Shot) -> Weighed:
+    """The models that the pipeline of ``shot`` loads, by their headers."""
+    upscaler = models.spatial_upscaler if fit_phases.UPSAMPLER in fit_phases.models_of(shot) else None
+    return weigh_models(read_headers(checkpoint, models.text_encoder, upscaler))
+
+
 def weigh_models(headers: ModelHeaders) -> Weighed:
     """Everything that does not depend on shot and machine."""
     half = weigh(headers, "bf16")
@@ -67,20 +84,34 @@ def weigh_models(headers: ModelHeaders) -> Weighed:
 
 
 def plan_weighed(
-    weighed: Weighed, models: ModelSet, shot: Shot, machine: Machine, reference_scale: int = 1
+    weighed: Weighed,
+    models: ModelSet,
+    shot: Shot,
+    machine: Machine,
+    reference_scale: int = 1,
+    among: AmongOthers | None = None,
 ) -> MemoryPlan:
     """``plan_memory`` without touching a file, but for the sizes of LoRAs."""
-    return _Planning(weighed, models, shot, machine, reference_scale).plan()
+    return _Planning(weighed, models, shot, machine, reference_scale, among).plan()
 
 
 class _Planning:
     """One planning: the figures that every decision looks at, and what was said so far."""
 
-    def __init__(self, weighed: Weighed, models: ModelSet, shot: Shot, machine: Machine, reference_scale: int) -> None:
+    def __init__(
+        self,
+        weighed: Weighed,
+        models: ModelSet,
+        shot: Shot,
+        machine: Machine,
+        reference_scale: int,
+        among: AmongOthers | None,
+    ) -> None:
         self.models, self.shot, self.machine, self.reference_scale = models, shot, machine, reference_scale
+        self.among = among
         self.widths, self.by_precision = weighed.widths, weighed.sizes
         self.needed = fit_phases.models_of(shot)
-        self.transformers = fit_phases.distinct_transformers(models, shot)
+        self.transformers = among.transformers if among else fit_phases.distinct_transformers(models, shot)
         self.decisions: list[Line] = []
 
     def plan(self) -> MemoryPlan:
@@ -88,7 +119,8 @@ class _Planning:
         self._refuse_what_cannot_be(precision)
         text_device = self._text_encoder_device()
         keep = self._keep(precision, text_device)
-        phases = self._phases(precision, text_device, keep)
+        lean = self._is_lean(precision, text_device, keep)
+        phases = self._phases(precision, text_device, keep, lean)
         ram = self._ram(precision, text_device, keep, phases)
         warnings, tight = self._warnings(phases, ram)
         plan = MemoryPlan(
@@ -96,6 +128,7 @@ class _Planning:
             precision=precision,
             text_encoder_device=text_device,
             keep=keep,
+            lean=lean,
             sizes=self.by_precision[precision],
             transformers=self.transformers,
             phases=phases,
@@ -113,9 +146,7 @@ class _Planning:
             return "bf16"
         if asked != "auto":
             return asked
-        # With keep = ram the models of a phase stay together; what is kept after the run is decided later.
-        keep = "ram" if self.models.keep == "ram" else "disk"
-        stages = [each for each in self._phases("bf16", "cpu", keep) if each.name in (STAGE_1, STAGE_2)]
+        stages = [each for each in self._phases("bf16", "cpu", "disk", lean=True) if each.name in (STAGE_1, STAGE_2)]
         if all(self._fits(phase.peak) for phase in stages):
             return "bf16"
         fullest = max(stages, key=lambda phase: phase.peak)
@@ -162,6 +193,8 @@ class _Planning:
 
     def _text_encoder_device(self) -> str:
         machine, size = self.machine, self.by_precision["bf16"][fit_phases.TEXT_ENCODER]
+        if self.among:
+            return self.among.text_encoder_device
         if machine.device == "cpu":
             return "cpu"
         working = self._text_working()
@@ -183,6 +216,8 @@ class _Planning:
         return fit_working.reading(self.widths, fit_phases.prompts_of(self.shot), self.shot.enhance_prompt)
 
     def _keep(self, precision: str, text_device: str) -> str:
+        if self.among and not self.among.keeps:
+            return "disk"
         if self.models.keep == "auto":
             return self._best_keep(precision, text_device)
         keep = asked = self.models.keep
@@ -220,12 +255,18 @@ class _Planning:
     def _fits(self, peak: int) -> bool:
         return peak + RESERVE <= self.machine.room
 
-    def _phases(self, precision: str, text_device: str, keep: str) -> tuple[Phase, ...]:
+    def _is_lean(self, precision: str, text_device: str, keep: str) -> bool:
+        """Must the transformer be alone, because a stage would not fit otherwise?"""
+        together = self._phases(precision, text_device, keep)
+        stages = [phase for phase in together if phase.name in (STAGE_1, STAGE_2)]
+        return keep != "vram" and not all(self._fits(phase.peak) for phase in stages)
+
+    def _phases(self, precision: str, text_device: str, keep: str, lean: bool = False) -> tuple[Phase, ...]:
         on_device = text_device == self.machine.device
         run = fit_phases.moments(self.widths, self.shot, self.reference_scale, on_device)
         # In main memory itself, what is kept there is on the device.
         kept = "vram" if keep == "ram" and self.machine.device != "cuda" else keep
-        return fit_phases.phases(run, self.by_precision[precision], kept, self._resident(precision, text_device))
+        return fit_phases.phases(run, self.by_precision[precision], kept, self._resident(precision, text_device), lean)
 
     def _all_weights(self, precision: str) -> int:
         sizes = self.by_precision[precision]
@@ -304,7 +345,7 @@ def _summary(plan: MemoryPlan) -> Line:
     )
 
 
-def _reference_scale(models: ModelSet, shot: Shot) -> int:
+def reference_scale(models: ModelSet, shot: Shot) -> int:
     """What the IC-LoRA's header says, as ICLoraPipeline reads it."""
     if not isinstance(shot, ICLoraShot):
         return 1

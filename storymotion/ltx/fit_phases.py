@@ -20,7 +20,8 @@ TEXT_ENCODER, PROCESSOR = "text_encoder", "gemma_embeddings_processor"
 class Moment:
     """Models that are on the device at the same time, and the bytes that they work with (an estimate).
 
-    ``kept`` are those with keep = ram, where the models of one phase stay on the device together.
+    ``kept`` are those if the models of one phase stay on the device together, as ``residents`` has them unless
+    memory is short.
     """
 
     phase: str
@@ -56,11 +57,17 @@ def moments(widths: Widths, shot: Shot, reference_scale: int, text_encoder_on_de
     )
 
 
-def phases(moments_of_run: tuple[Moment, ...], sizes: Mapping[str, int], keep: str, resident: int) -> tuple[Phase, ...]:
-    """The fullest moment of each phase. ``resident``: bytes of all models that keep = vram leaves on the device."""
+def phases(
+    moments_of_run: tuple[Moment, ...], sizes: Mapping[str, int], keep: str, resident: int, lean: bool
+) -> tuple[Phase, ...]:
+    """The fullest moment of each phase.
+
+    ``resident``: bytes of all models that keep = vram leaves on the device; ``lean``: the transformer is there
+    alone (``residents.Placement``).
+    """
     fullest: dict[str, Phase] = {}
     for moment in moments_of_run:
-        models = moment.kept if keep == "ram" else moment.models
+        models = moment.models if lean else moment.kept
         weights = resident if keep == "vram" else sum(sizes[model] for model in models)
         phase = Phase(moment.phase, weights, moment.working)
         if moment.phase not in fullest or phase.peak > fullest[moment.phase].peak:
@@ -79,16 +86,22 @@ def models_of(shot: Shot) -> tuple[str, ...]:
     return (TEXT_ENCODER, PROCESSOR, ENCODER, TRANSFORMER, *upsampler, DECODER, SOUND_DECODER, VOCODER)
 
 
-def distinct_transformers(models: ModelSet, shot: Shot) -> int:
-    """How many transformers differ by their LoRAs: 1 or 2. Those of equal LoRAs are one model (``residents``)."""
+def transformers_of(models: ModelSet, shot: Shot) -> frozenset[tuple[tuple[str, float], ...]]:
+    """The LoRA sets of the shot's transformers, one or two. Those of equal LoRAs are one model (``residents``)."""
     first = _loras(models, STAGE_1)
     second = _loras(models, STAGE_2)
     if isinstance(shot, TwoStageShot):
-        return len({first, second + _as_applied(shot.distilled_lora)})
-    if isinstance(shot, ICLoraShot) and not shot.skip_stage_2:
+        return frozenset({first, second + _as_applied(shot.distilled_lora)})
+    if isinstance(shot, ICLoraShot):
         # SDK 1.0.0's IC-LoRA pipeline has no LoRA in stage 2.
-        return len({first + _as_applied(shot.ic_lora), ()})
-    return 1
+        own = first + _as_applied(shot.ic_lora)
+        return frozenset({own} if shot.skip_stage_2 else {own, ()})
+    return frozenset({first})
+
+
+def distinct_transformers(models: ModelSet, shot: Shot) -> int:
+    """How many transformers differ by their LoRAs: 1 or 2."""
+    return len(transformers_of(models, shot))
 
 
 def _loras(models: ModelSet, stage: str) -> tuple[tuple[str, float], ...]:

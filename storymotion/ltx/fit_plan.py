@@ -42,7 +42,8 @@ class Machine:
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """What was decided. ``precision``: "bf16" or "fp8"; ``keep``: "disk", "ram" or "vram".
+    """What was decided. ``precision``: "bf16" or "fp8"; ``keep``: "vram", "ram" or "disk" and ``lean`` as in
+    ``residents``.
 
     ``sizes``: bytes of weights by component at that precision; ``transformers``: how many different
     ones the stages need; ``phases``: on the device that renders; ``ram``: bytes in main memory (all, where
@@ -53,6 +54,7 @@ class MemoryPlan:
     precision: str
     text_encoder_device: str
     keep: str
+    lean: bool
     sizes: Mapping[str, int]
     transformers: int
     phases: tuple[Phase, ...]

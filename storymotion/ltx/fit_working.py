@@ -28,6 +28,8 @@ SOUND_LATENTS_PER_SECOND = 25
 PER_MODULATION, PER_VIDEO_CHANNEL, PER_SOUND_CHANNEL = 2, 35, 12
 # The latent, its noise, its mask, its clean copy and up to four guided predictions, 128 channels each.
 LATENT_STATES = 8 * 128 * 4
+# What of those a shot holds while another one has the device.
+PARKED_STATES = 4 * 128 * 4
 # Copies of one prompt's hidden states at work in the feature extractor: per-token (2.3) and per-layer norm (2.0).
 STATES_AT_WORK = {"2.3": 4.1, "2.0": 6.6}
 FEED_FORWARD_COPIES = 4
@@ -143,6 +145,20 @@ def denoising(widths: Widths, tokens: int, sound: int, prompts: int) -> int:
     sound_token = widths.sound * (PER_MODULATION * widths.modulations + PER_SOUND_CHANNEL)
     contexts = (prompts + 1) * PROMPT_TOKENS * (widths.video + widths.sound) * HALF
     return tokens * (video_token + LATENT_STATES) + sound * (sound_token + LATENT_STATES) + contexts
+
+
+def parked_prompts(widths: Widths, prompts: int) -> int:
+    """A shot that waits for the embeddings processor: Gemma's hidden states, with their masks."""
+    return prompts * (widths.text_states + PROMPT_TOKENS * 8)
+
+
+def parked_shot(widths: Widths, tokens: int, sound: int, prompts: int) -> int:
+    """A shot that waits for a transformer or a decoder: embeddings, and the states of video and sound.
+
+    ``tokens`` and ``sound`` are those of the finished shot, guides and reference included.
+    """
+    embeddings = prompts * PROMPT_TOKENS * ((widths.video + widths.sound) * HALF + 8)
+    return embeddings + (tokens + sound) * PARKED_STATES
 
 
 def encoding(widths: Widths, width: int, height: int, frames: int) -> int:

@@ -1,4 +1,4 @@
-"""The seam to SDK 1.0.x: a ModelLedger whose models come from ``Residents``.
+"""The seam to SDK 1.0.x: a ModelLedger whose models come through ``ModelAccess``.
 
 Its pipelines ask a ``ModelLedger`` for every model by public factory methods. They are replaced on
 the instance; the SDK's builders below them stay what they are, but for two public fields of theirs:
@@ -13,11 +13,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .access import Handle, ModelAccess, TransformerHandle
 from .checkpoint import gemma_shards
 from .fit_load import without_connectors
 from .headers import Header
 from .prompt_cache import CachingProcessor, CachingTextEncoder, Findings
-from .residents import PHASES, Component, Handle, Placement, Residents, TransformerHandle, Watch
+from .residents import PHASES, Component, Placement, Watch
 
 if TYPE_CHECKING:
     from ltx_core.loader.module_ops import ModuleOps
@@ -36,14 +37,14 @@ class SharedLedger:
     def __init__(
         self,
         ledger: Any,
-        residents: Residents,
+        access: ModelAccess,
         placement: Placement,
         on_transformer: Callable[[], None],
         findings: Findings,
         header: Header,
     ) -> None:
         self._header = header
-        self._ledger, self._residents, self._keep = ledger, residents, placement.keep
+        self._ledger, self._access = ledger, access
         self._on_transformer = on_transformer
         self.components = {kind: self._component(kind, placement.text_encoder_device) for kind in _kinds(ledger)}
         for kind, make in self._factories(findings).items():
@@ -52,17 +53,17 @@ class SharedLedger:
     def _factories(self, findings: Findings) -> dict[str, Callable[[], Any]]:
         """A stand-in for each factory method of the ledger."""
         files = (self.components["text_encoder"].key, self.components["gemma_embeddings_processor"].key)
-        cache, device = self._residents.prompts, self._ledger.device
+        cache, device = self._access.residents.prompts, self._ledger.device
 
         def text_encoder() -> Any:
-            return CachingTextEncoder(self._lazily("text_encoder"), cache, files, findings)
+            return CachingTextEncoder(self._handle("text_encoder"), cache, files, findings, self._access.waits)
 
         def processor() -> Any:
-            return CachingProcessor(self._lazily("gemma_embeddings_processor"), cache, files, device)
+            return CachingProcessor(self._handle("gemma_embeddings_processor"), cache, device)
 
         def transformer() -> Any:
             self._on_transformer()
-            return TransformerHandle(self._handle("transformer"), self._residents.watch)
+            return TransformerHandle(self._handle("transformer"), self._access.on_prediction)
 
         others = {kind: partial(self._handle, kind) for kind in self.components}
         return others | {
@@ -72,18 +73,7 @@ class SharedLedger:
         }
 
     def _handle(self, kind: str) -> Handle:
-        return self._residents.handle(self.components[kind], self._keep)
-
-    def _lazily(self, kind: str) -> Handle:
-        """A handle that does not build before it is used: a known prompt needs neither Gemma nor the processor."""
-        made: list[Handle] = []
-
-        def use() -> Any:
-            if not made:
-                made.append(self._handle(kind))
-            return made[0]
-
-        return Handle(use)
+        return self._access.handle(self.components[kind])
 
     def _component(self, kind: str, text_encoder_device: str) -> Component:
         ledger = self._ledger
@@ -96,7 +86,7 @@ class SharedLedger:
         if kind == "transformer":
             ledger.transformer_builder = without_connectors(ledger.transformer_builder, self._header)
         if kind in LAYERS:
-            _report_layers(ledger, kind, self._residents.watch)
+            _report_layers(ledger, kind, self._access.residents.watch)
         return Component(kind, _built_from(ledger, kind), device, build)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ..progress import Progress
@@ -62,6 +64,7 @@ class Meter:
         self._current = phases[0]
         self._ticks = 0
         self._done = 0
+        # Own time by phase: what is spent in ``paused`` does not count.
         self.seconds: dict[str, float] = dict.fromkeys(self._phases, 0.0)
         self._since = time.perf_counter()
         self.cancelled_by: BaseException | None = None
@@ -70,6 +73,10 @@ class Meter:
     def phase(self) -> str:
         """The name of the phase that runs now."""
         return self._current.name
+
+    def start(self) -> None:
+        """Now it begins; without it, it began when the meter was made."""
+        self._since = time.perf_counter()
 
     def tick(self, phase: str) -> None:
         """One more tick of ``phase``; the first tick of another phase ends the one before it."""
@@ -83,9 +90,18 @@ class Meter:
         self._report(max(self._done, int(fraction * UNITS)))
 
     def finish(self) -> None:
-        """Everything is done; ``seconds`` has how long each phase took, loading included."""
+        """Everything is done; ``seconds`` has how long each phase took."""
         self._end_phase()
         self._report(UNITS)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """For the time that goes by while a model is loaded, or another shot runs."""
+        self._end_phase()
+        try:
+            yield
+        finally:
+            self._since = time.perf_counter()
 
     def _end_phase(self) -> None:
         now = time.perf_counter()

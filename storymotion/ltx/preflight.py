@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from ..errors import (
     GuideOutsideShot,
@@ -17,9 +19,9 @@ from ..shot import FRAME_GRID, check_frames, check_size
 from . import prequantised
 from .checkpoint import CheckpointFacts, gemma_shards, inspect_checkpoint, inspect_upscaler
 from .guidance import Resolved, resolve
-from .lora import match_lora
+from .lora import LoraMatch, match_lora
 from .lora_rules import all_loras, check_references, check_stages
-from .models import KEEPS, PRECISIONS, ModelSet
+from .models import KEEPS, PRECISIONS, Lora, ModelSet
 from .shots import (
     LAST_FRAME,
     TILINGS,
@@ -46,39 +48,77 @@ class Checked:
     checkpoint: CheckpointFacts
     guidance: Resolved | None
     notes: tuple[Line, ...]
+    text_encoder_files: tuple[Path, ...]
 
 
 def check(models: ModelSet, shot: Shot) -> Checked:
     """Check numbers first, then files by their headers. Raises any StoryMotionError but the SDK's own."""
-    checked = _check_numbers(shot)
-    for name, value, choices in (("precision", models.precision, PRECISIONS), ("keep", models.keep, KEEPS)):
-        if value not in choices:
-            raise UnknownChoice(name, value, ", ".join(choices))
-    stage_notes = check_stages(models.loras, checked)
+    return Preflight().check(models, shot)
+
+
+@dataclass(frozen=True)
+class _Files:
+    """What the headers of a shot's model files say."""
+
+    checkpoint: CheckpointFacts
+    matches: tuple[LoraMatch, ...]
+    notes: tuple[Line, ...]
+    text_encoder_files: tuple[Path, ...]
+
+
+class Preflight:
+    """Checks the shots of one queue. Files that several shots have in common are looked at once."""
+
+    def __init__(self) -> None:
+        self._files: dict[Hashable, _Files] = {}
+
+    def check(self, models: ModelSet, shot: Shot) -> Checked:
+        """As ``check``."""
+        checked = _check_numbers(shot)
+        for name, value, choices in (("precision", models.precision, PRECISIONS), ("keep", models.keep, KEEPS)):
+            if value not in choices:
+                raise UnknownChoice(name, value, ", ".join(choices))
+        stage_notes = check_stages(models.loras, checked)
+        files = self._inspect(models, checked)
+        checkpoint = files.checkpoint
+        notes = [*files.notes, *stage_notes, *check_references(files.matches, checked)]
+        if not shot.prompt.strip():
+            notes.append(line("prompt-empty"))
+        guides = tuple(_trained_compression(guide, checkpoint) for guide in checked.guides)
+        if guides:
+            compression = ", ".join(str(guide.compression) for guide in guides)
+            notes.append(line("guide-compression", compression=compression))
+        guidance = None
+        if isinstance(checked, GuidedShot):
+            guidance = resolve(checked.guidance, checked.steps, checkpoint)
+            notes.extend(guidance.notes)
+        return Checked(
+            models, replace(checked, guides=guides), checkpoint, guidance, tuple(notes), files.text_encoder_files
+        )
+
+    def _inspect(self, models: ModelSet, shot: Shot) -> _Files:
+        loras = tuple(all_loras(models, shot))
+        key = (models, loras, shot.stages)
+        if key not in self._files:
+            self._files[key] = _inspect(models, loras, shot.stages)
+        return self._files[key]
+
+
+def _inspect(models: ModelSet, loras: tuple[Lora, ...], stages: str) -> _Files:
     checkpoint = inspect_checkpoint(models.checkpoint)
-    if shot.stages == "two":
+    notes = []
+    if stages == "two":
         if models.spatial_upscaler is None:
             raise ModelFileMissing("spatial upscaler", "none", "the LTX-2 Model node")
         inspect_upscaler(models.spatial_upscaler)
     elif models.spatial_upscaler is not None:
-        stage_notes = (*stage_notes, line("upscaler-ignored", name=models.spatial_upscaler.name))
-    gemma_shards(models.text_encoder)
-    matches = [match_lora(lora, checkpoint) for lora in all_loras(models, checked)]
-    notes = [*prequantised.lines(checkpoint.header, models.precision)]
+        notes.append(line("upscaler-ignored", name=models.spatial_upscaler.name))
+    shards = gemma_shards(models.text_encoder)
+    matches = tuple(match_lora(lora, checkpoint) for lora in loras)
+    notes += prequantised.lines(checkpoint.header, models.precision)
     for match in matches:
         notes.extend(match.lines())
-    notes.extend((*stage_notes, *check_references(matches, checked)))
-    if not shot.prompt.strip():
-        notes.append(line("prompt-empty"))
-    guides = tuple(_trained_compression(guide, checkpoint) for guide in checked.guides)
-    if guides:
-        compression = ", ".join(str(guide.compression) for guide in guides)
-        notes.append(line("guide-compression", compression=compression))
-    guidance = None
-    if isinstance(checked, GuidedShot):
-        guidance = resolve(checked.guidance, checked.steps, checkpoint)
-        notes.extend(guidance.notes)
-    return Checked(models, replace(checked, guides=guides), checkpoint, guidance, tuple(notes))
+    return _Files(checkpoint, matches, tuple(notes), shards)
 
 
 def _check_numbers(shot: Shot) -> Shot:

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakValueDictionary
 
 # What the SDK pads or cuts every prompt to (ltx_core's LTXVGemmaTokenizer).
 MOST_TOKENS = 1024
@@ -14,12 +15,18 @@ MOST_TOKENS = 1024
 MOST_PROMPTS = 64
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Encoded:
-    """What stands between text encoder and embeddings processor: a prompt, and Gemma's hidden states if it ran."""
+    """What stands between text encoder and embeddings processor: a prompt of ``tokens`` tokens on its way.
 
-    prompt: str
+    ``hidden_states`` are Gemma's, with their mask, until the first shot that has this prompt processes them;
+    then ``embeddings`` are known, in main memory.
+    """
+
+    key: Hashable
+    tokens: int
     hidden_states: Any = None
+    embeddings: Any = None
 
 
 @dataclass
@@ -31,53 +38,71 @@ class Findings:
 
 
 class PromptCache:
-    """The last embeddings by prompt and by the files that made them, in main memory. ``tokens``: how many each had."""
+    """The last prompts, by their text and by the files that encoded them, with embeddings in main memory."""
 
     def __init__(self) -> None:
-        self.tokens: dict[Hashable, int] = {}
-        self._embeddings: OrderedDict[Hashable, Any] = OrderedDict()
+        self._known: OrderedDict[Hashable, Encoded] = OrderedDict()
+        # Prompts that shots of one queue have in common (the negative one) and that wait for the processor.
+        self._waiting: WeakValueDictionary[Hashable, Encoded] = WeakValueDictionary()
         self._lock = threading.Lock()
 
-    def get(self, key: Hashable) -> Any | None:
-        """The embeddings for ``key`` (on the CPU), or None."""
+    def get(self, key: Hashable) -> Encoded | None:
+        """The prompt with its embeddings, or with hidden states that another shot of the queue waits with, or None."""
         with self._lock:
-            if key in self._embeddings:
-                self._embeddings.move_to_end(key)
-            return self._embeddings.get(key)
+            if key in self._known:
+                self._known.move_to_end(key)
+                return self._known[key]
+            return self._waiting.get(key)
 
-    def put(self, key: Hashable, embeddings: Any) -> None:
-        """Remember ``embeddings``, a named tuple of tensors; the oldest go when there are too many."""
-        kept = type(embeddings)(*(None if each is None else each.to("cpu", copy=True) for each in embeddings))
+    def wait(self, encoded: Encoded) -> None:
+        """Let other shots with the same prompt know of it, as long as one of them holds it."""
         with self._lock:
-            self._embeddings[key] = kept
-            self._embeddings.move_to_end(key)
-            while len(self._embeddings) > MOST_PROMPTS:
-                oldest, _ = self._embeddings.popitem(last=False)
-                self.tokens.pop(oldest, None)
+            self._waiting[encoded.key] = encoded
+
+    def put(self, encoded: Encoded, embeddings: Any) -> None:
+        """Remember a copy of ``embeddings``, a named tuple of tensors; the oldest go when there are too many."""
+        encoded.embeddings = type(embeddings)(
+            *(None if each is None else each.to("cpu", copy=True) for each in embeddings)
+        )
+        encoded.hidden_states = None
+        with self._lock:
+            self._known[encoded.key] = encoded
+            self._known.move_to_end(encoded.key)
+            while len(self._known) > MOST_PROMPTS:
+                self._known.popitem(last=False)
 
     def clear(self) -> None:
         """Forget every prompt."""
         with self._lock:
-            self._embeddings.clear()
-            self.tokens.clear()
+            self._known.clear()
+            self._waiting.clear()
 
 
 class CachingTextEncoder:
-    """Stands for the SDK's text encoder: known prompts pass through without it."""
+    """Stands for the SDK's text encoder: known prompts pass through without it.
 
-    def __init__(self, text_encoder: Any, cache: PromptCache, files: Hashable, findings: Findings) -> None:
+    ``parks``: hidden states go to main memory (385 MB a prompt with Gemma 3 12B), since other models take the
+    device before they are used.
+    """
+
+    def __init__(self, text_encoder: Any, cache: PromptCache, files: Hashable, findings: Findings, parks: bool) -> None:
         self._text_encoder, self._cache, self._files, self._findings = text_encoder, cache, files, findings
+        self._parks = parks
 
     def encode(self, prompt: str, *args: Any, **kwargs: Any) -> tuple[Encoded, Any]:
         """As GemmaTextEncoder.encode: hidden states and mask, both for ``CachingProcessor`` only."""
         key = (self._files, prompt)
-        hidden_states = mask = None
-        if self._cache.get(key) is None:
-            hidden_states, mask = self._text_encoder.encode(prompt, *args, **kwargs)
+        encoded = self._cache.get(key)
+        if encoded is None:
+            states, mask = self._text_encoder.encode(prompt, *args, **kwargs)
+            if self._parks:
+                states, mask = tuple(state.cpu() for state in states), mask.cpu()
             # The SDK's tokenizer cuts without a word; its own tokenizer tells how much.
-            self._cache.tokens[key] = len(self._text_encoder.tokenizer.tokenizer(prompt.strip()).input_ids)
-        self._findings.tokens[prompt] = self._cache.tokens[key]
-        return Encoded(prompt, hidden_states), mask
+            tokens = len(self._text_encoder.tokenizer.tokenizer(prompt.strip()).input_ids)
+            encoded = Encoded(key, tokens, (states, mask))
+            self._cache.wait(encoded)
+        self._findings.tokens[prompt] = encoded.tokens
+        return encoded, None
 
     def enhance_t2v(self, *args: Any, **kwargs: Any) -> str:
         """As the SDK's; the new prompt is remembered for the report, which the SDK itself only logs."""
@@ -93,18 +118,17 @@ class CachingTextEncoder:
 class CachingProcessor:
     """Stands for the SDK's embeddings processor, behind a ``CachingTextEncoder``."""
 
-    def __init__(self, processor: Any, cache: PromptCache, files: Hashable, device: Any) -> None:
-        self._processor, self._cache, self._files, self._device = processor, cache, files, device
+    def __init__(self, processor: Any, cache: PromptCache, device: Any) -> None:
+        self._processor, self._cache, self._device = processor, cache, device
 
-    def process_hidden_states(self, encoded: Encoded, mask: Any, *args: Any, **kwargs: Any) -> Any:
+    def process_hidden_states(self, encoded: Encoded, no_mask: None, *args: Any, **kwargs: Any) -> Any:
         """As EmbeddingsProcessor.process_hidden_states; the result is on the pipeline's device."""
-        key = (self._files, encoded.prompt)
-        if encoded.hidden_states is None:
-            known = self._cache.get(key)
-            assert known is not None  # the run that encoded it is this one
+        known = encoded.embeddings
+        if known is not None:
             return type(known)(*(None if each is None else each.to(self._device) for each in known))
         # A text encoder that did not fit on the device has left its states in main memory.
-        states = tuple(state.to(self._device) for state in encoded.hidden_states)
+        states, mask = encoded.hidden_states
+        states = tuple(state.to(self._device) for state in states)
         made = self._processor.process_hidden_states(states, mask.to(self._device), *args, **kwargs)
-        self._cache.put(key, made)
+        self._cache.put(encoded, made)
         return made

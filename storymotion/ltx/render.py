@@ -1,52 +1,60 @@
-"""Render one shot: check, run the SDK's pipeline, leave nothing behind."""
+"""Render shots: check all, plan, load every model once, hand back what came of each."""
 
 from __future__ import annotations
 
 import gc
-import logging
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from ..errors import RenderFailed
+from ..errors import RenderFailed, StoryMotionError
 from ..progress import Progress, ignore_progress
 from ..report import Line, line
-from .fit import plan_memory
 from .fit_plan import GIB, MemoryPlan
-from .lora_rules import all_loras, check_fp8_loras
+from .fit_queue import QueuePlan, plan_queue
+from .host import Host
+from .load_once import LoadOnce, Turn
 from .machine import this_machine
-from .meter import DECODING, READING, Meter
+from .meter import DECODING, UNITS
 from .models import ModelSet
-from .preflight import check
-from .preview import OnPreview, PreviewTap, ignore_preview
-from .prompt_cache import MOST_TOKENS, Findings
-from .residents import Placement, Residents
-from .sdk import load_sdk
+from .preflight import Checked, Preflight
+from .preview import OnPreview, ignore_preview
+from .residents import Load, Placement, Residents
+from .sdk import Sdk, load_sdk
+from .shelf import fingerprint
+from .shot_run import RenderedShot, ShotRun
 from .shots import Shot
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
-log = logging.getLogger("storymotion")
+LOADING = "loading"
+# Of a caller who wants nothing but the shots.
+QUIET = Host()
 
 
 @dataclass(frozen=True)
-class RenderedShot:
-    """A finished shot on the CPU.
+class Order:
+    """A shot and the models to render it with."""
 
-    ``frames``: uint8 [frames, height, width, 3]; ``waveform``: float32 [channels, samples] at
-    ``sample_rate`` Hz. LTX-2's sound is up to 0.1 s shorter than its video. ``notes`` say what was
-    used and what was changed; ``seconds`` how long each phase took on the device named ``device_name``.
+    models: ModelSet
+    shot: Shot
+
+
+@dataclass(frozen=True)
+class RenderedQueue:
+    """What came of each order, in their order: a shot, or why there is none. ``notes`` are about all of them.
+
+    ``loads`` are the models that were read from disk.
     """
 
-    frames: torch.Tensor
-    fps: float
-    waveform: torch.Tensor
-    sample_rate: int
-    notes: tuple[Line, ...]
-    seconds: Mapping[str, float]
-    device_name: str
+    outcomes: tuple[RenderedShot | StoryMotionError, ...]
+    notes: tuple[Line, ...] = ()
+    loads: tuple[Load, ...] = ()
 
 
 def render_shot(
@@ -58,100 +66,226 @@ def render_shot(
     on_preview: OnPreview = ignore_preview,
     make_room: Callable[[], None] = lambda: None,
 ) -> RenderedShot:
-    """Render ``shot`` with ``models`` on ``device`` (None: CUDA when there is one, else the CPU).
-
-    Frames and sound are bit-identical to a direct call of the SDK's pipeline with the same arguments
-    (and its default tiling), less the ``shot.tail_trim`` last frames. ``progress`` is called before
-    every layer that runs; what it raises ends the run inside the step and comes out unchanged.
-    ``residents`` holds models between runs as ``models.keep`` asks; without it none are kept.
-    ``on_preview`` is shown a latent frame now and then. ``make_room`` is called when all checks have passed,
-    before memory is measured: a shot that cannot be rendered costs nobody else his models.
+    """Render one shot, as ``render_shots`` does; ``progress`` and the rest as in ``Host``.
 
     Raises every error of ``preflight.check``, SdkMissing, SdkUnsupported, DoesNotFit, Fp8LoraNeedsTriton,
     RenderFailed.
     """
-    checked = check(models, shot)
-    sdk = load_sdk()
-    import torch
-
-    make_room()
-    target = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    if residents is None:
-        residents, models = Residents(), replace(models, keep="disk")
-    plan = plan_memory(models, checked.checkpoint, checked.shot, this_machine(target, residents))
-    check_fp8_loras(all_loras(models, checked.shot), plan.precision, plan.machine.device)
-    checked = replace(checked, models=replace(models, precision=plan.precision))
-    on_cpu = plan.text_encoder_device == "cpu"
-    placement = Placement(target, "cpu" if on_cpu else target, plan.keep)
-    if plan.machine.device == "cuda":
-        torch.cuda.reset_peak_memory_stats(target)
-    meter = Meter(progress, sdk.phases(checked))
-    residents.watch.on_prediction = PreviewTap(checked.shot, on_preview)
-    try:
-        # Announced before anything is loaded, so that a cancel that came in meanwhile costs nothing.
-        meter.tick(READING)
-        with torch.inference_mode(), _quick_collections():
-            raw = sdk.run(checked, placement, meter, residents)
-        meter.finish()
-    except BaseException as error:
-        leaving = _leaving(error, meter)
-        if isinstance(leaving, RenderFailed):
-            # Out of memory more often than not: whoever tries again finds the machine empty.
-            residents.clear()
-        raise leaving from None
-    finally:
-        residents.watch.reset()
-        _return_memory()
-    sound = raw.waveform[:, : round(shot.frames / shot.fps * raw.sample_rate)]
-    return RenderedShot(
-        frames=raw.frames[: shot.frames],
-        fps=shot.fps,
-        waveform=sound,
-        sample_rate=raw.sample_rate,
-        notes=(
-            line("sdk", version=sdk.version, checkpoint=checked.checkpoint.version, seed=shot.seed),
-            *_times(meter, residents),
-            *_peak(plan),
-            *plan.lines,
-            *_about_prompts(raw.findings),
-            *checked.notes,
-        ),
-        seconds=meter.seconds,
-        device_name=plan.machine.name,
-    )
+    host = Host(progress, on_preview, make_room)
+    queue = render_shots([Order(models, shot)], device, residents, host)
+    (outcome,) = queue.outcomes
+    if isinstance(outcome, StoryMotionError):
+        raise outcome
+    return replace(outcome, notes=(*queue.notes, *outcome.notes))
 
 
-def _about_prompts(findings: Findings) -> tuple[Line, ...]:
-    """What Gemma made of the prompt, and prompts that were cut."""
-    lines = [line("enhanced-prompt", prompt=findings.enhanced_prompt)] if findings.enhanced_prompt else []
-    for prompt, tokens in findings.tokens.items():
-        if tokens > MOST_TOKENS:
-            lines.append(line("prompt-cut", tokens=tokens, most=MOST_TOKENS, start=" ".join(prompt.split()[:6])))
-    return tuple(lines)
+def render_shots(
+    orders: Sequence[Order],
+    device: str | None = None,
+    residents: Residents | None = None,
+    host: Host = QUIET,
+) -> RenderedQueue:
+    """Render ``orders`` on ``device`` (None: CUDA when there is one, else the CPU), each model loaded once.
+
+    Frames and sound of each are bit-identical to a direct call of the SDK's pipeline with the same arguments
+    (and its default tiling), less the ``shot.tail_trim`` last frames. One that cannot be rendered does not cost the
+    others: all are checked before any weight is read, and what the SDK raises ends its own shot only.
+    ``residents`` holds models between runs as ``models.keep`` asks; without it none are kept.
+
+    Raises SdkMissing, SdkUnsupported, and whatever ``host.progress`` raised.
+    """
+    outcomes: dict[int, RenderedShot | StoryMotionError] = {}
+    preflight = Preflight()
+    shots: dict[int, Checked] = {}
+    for index, order in enumerate(orders):
+        models = order.models if residents else replace(order.models, keep="disk")
+        try:
+            shots[index] = preflight.check(models, order.shot)
+        except StoryMotionError as error:
+            outcomes[index] = error
+    notes: tuple[Line, ...] = ()
+    loads: tuple[Load, ...] = ()
+    if shots:
+        queue = _Queue(load_sdk(), device, residents or Residents(), host, len(orders))
+        made, notes, loads = queue.render(shots)
+        outcomes |= made
+    return RenderedQueue(tuple(outcomes[index] for index in range(len(orders))), notes, loads)
+
+
+Outcomes = dict[int, "RenderedShot | StoryMotionError"]
+
+
+class _Queue:
+    """One run of ``render_shots`` after the checks."""
+
+    def __init__(self, sdk: Sdk, device: str | None, residents: Residents, host: Host, scenes: int) -> None:
+        import torch
+
+        self._sdk, self._residents, self._host, self._scenes = sdk, residents, host, scenes
+        self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self._outcomes: Outcomes = {}
+        self._done: dict[int, float] = {}
+        self._seconds: dict[int, Mapping[str, float]] = {}
+
+    def render(self, shots: Mapping[int, Checked]) -> tuple[Outcomes, tuple[Line, ...], tuple[Load, ...]]:
+        self._host.make_room()
+        machine = this_machine(self._device, self._residents)
+        planned, refused = plan_queue(shots, machine)
+        self._outcomes |= refused
+        if planned is None:
+            return self._outcomes, (), ()
+        plan = planned.plan
+        on_cpu = plan.text_encoder_device == "cpu"
+        placement = Placement(self._device, "cpu" if on_cpu else self._device, plan.keep, plan.lean)
+        keys = self._keys(planned, placement)
+        new = {index: each for index, each in planned.shots.items() if not self._is_on_shelf(index, keys)}
+        self._host.on_plan(replace(planned, shots=new))
+        if machine.device == "cuda":
+            _torch().cuda.reset_peak_memory_stats(self._device)
+        started = time.perf_counter()
+        loads = self._render(replace(planned, shots=new), placement, keys) if new else []
+        self._share_loading(new, time.perf_counter() - started)
+        return self._outcomes, (*_about_loads(loads), *_peak(plan), *plan.lines), tuple(loads)
+
+    # ------------------------------------------------------------------ shots of earlier runs
+    def _keys(self, planned: QueuePlan, placement: Placement) -> dict[int, str]:
+        if self._host.shelf is None:
+            return {}
+        name, version = planned.plan.machine.name, self._sdk.version
+        return {index: fingerprint(each, placement, name, version) for index, each in planned.shots.items()}
+
+    def _is_on_shelf(self, index: int, keys: Mapping[int, str]) -> bool:
+        if self._host.shelf is None:
+            return False
+        self._progress_of(index)(0, UNITS, "looking for earlier shots")
+        found = self._host.shelf.find(keys[index], self._host.new_frames)
+        if found is not None:
+            self._outcomes[index] = replace(found, reused=True)
+            self._done[index] = 1.0
+        return found is not None
+
+    # ------------------------------------------------------------------ new shots
+    def _render(self, planned: QueuePlan, placement: Placement, keys: Mapping[int, str]) -> list[Load]:
+        residents = self._residents
+        loads: list[Load] = []
+        residents.watch.on_build = self._announce_load
+        try:
+            with _torch().inference_mode(), _quick_collections():
+                for text_encoder, indices in _by_text_encoder(planned).items():
+                    with self._sdk.session(text_encoder):
+                        try:
+                            self._render_group(indices, planned, placement, keys)
+                        finally:
+                            loads += residents.loads
+            return loads
+        finally:
+            residents.watch.reset()
+            residents.end(placement)
+            outcomes = [self._outcomes.get(index) for index in planned.shots]
+            if all(isinstance(each, RenderFailed) for each in outcomes):
+                # Out of memory more often than not: whoever tries again finds the machine empty.
+                residents.clear()
+            _return_memory()
+
+    def _render_group(
+        self, indices: list[int], planned: QueuePlan, placement: Placement, keys: Mapping[int, str]
+    ) -> None:
+        """Shots with the same text encoder: one after the other, or in turns where they have to wait for models."""
+        residents = self._residents
+        load_once = LoadOnce(residents, placement)
+        runs: dict[int, ShotRun] = {}
+        turns: dict[int, Turn] = {}
+        for index in indices:
+            fetch: Callable[..., Any] = partial(residents.use, placement=placement)
+            if planned.waits:
+                turns[index] = Turn(partial(self._finish, index, runs, keys))
+                fetch = partial(load_once.use, turns[index])
+            runs[index] = ShotRun(
+                planned.shots[index],
+                self._sdk,
+                placement,
+                residents,
+                self._host,
+                self._progress_of(index),
+                fetch,
+                planned.waits,
+                planned.plan.machine.name,
+            )
+        residents.begin({each for run in runs.values() for each in run.components})
+        if not planned.waits:
+            for index in indices:
+                self._finish(index, runs, keys)
+        for start in range(0, len(turns), planned.at_once):
+            load_once.run([turns[index] for index in indices[start : start + planned.at_once]])
+
+    def _finish(self, index: int, runs: dict[int, ShotRun], keys: Mapping[int, str]) -> None:
+        """Render a shot to its end and put it away."""
+        run = runs.pop(index)
+        outcome = run.render()
+        self._done[index] = 1.0
+        if isinstance(outcome, RenderedShot) and self._host.shelf is not None:
+            self._host.shelf.put(keys[index], outcome)
+        self._outcomes[index] = outcome
+        self._seconds[index] = run.meter.seconds
+
+    # ------------------------------------------------------------------ progress and time
+    def _progress_of(self, index: int) -> Progress:
+        """The progress of one shot as part of all of them."""
+        if self._scenes == 1:
+            return self._host.progress
+
+        def progress(done: int, total: int, what: str) -> None:
+            self._done[index] = done / total
+            whole = sum(self._done.values()) / self._scenes
+            self._host.progress(int(whole * UNITS), UNITS, f"scene {index + 1} of {self._scenes}, {what}")
+
+        return progress
+
+    def _announce_load(self, kind: str) -> None:
+        if self._scenes > 1:
+            whole = sum(self._done.values()) / self._scenes
+            self._host.progress(int(whole * UNITS), UNITS, f"loading the {kind.replace('_', ' ')}")
+
+    def _share_loading(self, new: Mapping[int, Checked], wall: float) -> None:
+        """What was not any shot's own time, loading above all, is everybody's."""
+        part = max(0.0, wall - sum(sum(own.values()) for own in self._seconds.values())) / max(1, len(new))
+        for index in new:
+            outcome = self._outcomes[index]
+            if isinstance(outcome, RenderedShot):
+                seconds = {**outcome.seconds, LOADING: part}
+                self._outcomes[index] = replace(outcome, seconds=seconds, notes=(_times(seconds), *outcome.notes))
+
+
+def _by_text_encoder(planned: QueuePlan) -> dict[Path, list[int]]:
+    """The SDK's session holds for one Gemma folder at a time."""
+    groups: dict[Path, list[int]] = {}
+    for index, checked in planned.shots.items():
+        groups.setdefault(checked.models.text_encoder, []).append(index)
+    return groups
+
+
+def _times(seconds: Mapping[str, float]) -> Line:
+    """How long loading, denoising and decoding took."""
+    total, loading, decoding = sum(seconds.values()), seconds[LOADING], seconds[DECODING]
+    return line("times", total=total, loading=loading, decoding=decoding, rest=total - loading - decoding)
+
+
+def _about_loads(loads: Sequence[Load]) -> tuple[Line, ...]:
+    if not loads:
+        return (line("no-loads"),)
+    return (line("loads", count=len(loads), gigabytes=sum(load.size for load in loads) / 1e9),)
 
 
 def _peak(plan: MemoryPlan) -> tuple[Line, ...]:
     """What the device really needed, beside the plan."""
-    import torch
-
     if plan.machine.device != "cuda":
         return ()
-    backend = torch.cuda.get_allocator_backend()
+    cuda = _torch().cuda
+    backend = cuda.get_allocator_backend()
     return (
-        line("peak", used=torch.cuda.max_memory_allocated() / GIB, planned=plan.peak.peak / GIB),
+        line("peak", used=cuda.max_memory_allocated() / GIB, planned=plan.peak.peak / GIB),
         line("allocator-native" if backend == "native" else "allocator-async", backend=backend),
     )
-
-
-def _times(meter: Meter, residents: Residents) -> tuple[Line, ...]:
-    """How long loading, denoising and decoding took."""
-    loading = sum(load.seconds for load in residents.loads)
-    spent = sum(meter.seconds.values())
-    decoding = meter.seconds[DECODING]
-    times = line("times", total=spent, loading=loading, decoding=decoding, rest=max(0.0, spent - loading - decoding))
-    read = sum(load.size for load in residents.loads)
-    loads = line("loads", count=len(residents.loads), gigabytes=read / 1e9) if residents.loads else line("no-loads")
-    return times, loads
 
 
 @contextmanager
@@ -170,28 +304,15 @@ def _quick_collections() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _leaving(error: BaseException, meter: Meter) -> BaseException:
-    """The exception to raise: a cancel as it came, an SDK error in our words, both without their frames.
-
-    The frames of a traceback hold models and latents; whoever keeps the exception (ComfyUI keeps
-    the last one) would keep them in memory.
-    """
-    cancelled = error is meter.cancelled_by or not isinstance(error, Exception)
-    if not cancelled:
-        log.error("The LTX-2 SDK failed while %s", meter.phase, exc_info=error)
-    reason = f"{type(error).__name__}: {error}".strip().rstrip(".")
-    each: BaseException | None = error
-    while each is not None:
-        earlier = each.__cause__ or each.__context__
-        each.__traceback__ = each.__cause__ = each.__context__ = None
-        each = earlier
-    return error if cancelled else RenderFailed(meter.phase, reason)
-
-
 def _return_memory() -> None:
     """Give what the run left back to the operating system and to the rest of ComfyUI."""
+    gc.collect()
+    if _torch().cuda.is_available():
+        _torch().cuda.empty_cache()
+
+
+def _torch() -> Any:
+    """Imported when it is needed: the pack must load in a moment."""
     import torch
 
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    return torch

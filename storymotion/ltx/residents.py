@@ -1,8 +1,8 @@
 """Models that stay loaded between runs, and who is on the device at a time.
 
 The SDK builds every model anew for every call and forgets it. A ``Residents`` object stands in
-between: the pipeline gets a ``Handle`` where it asked for a model, and the first use of the handle
-makes sure that the model is there, built now or kept from an earlier run.
+between: the pipeline gets a ``Handle`` (``access``) where it asked for a model, and the first use of the
+handle makes sure that the model is there, built now or kept from before.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import gc
 import logging
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,14 +51,16 @@ class Component:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a run happens: the device (torch's name), that of the text encoder, and what is kept afterwards.
+    """Where a run happens: the device (torch's name), that of the text encoder, and what is kept there.
 
-    ``keep`` is "disk", "ram" or "vram".
+    ``keep`` is "vram", "ram" or "disk", see ``Residents``. ``lean``: the transformer is alone on the device,
+    where memory is too short for the encoder and the upscaler beside it; they are then loaded once more.
     """
 
     device: str
     text_encoder_device: str
     keep: str
+    lean: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,32 +72,6 @@ class Load:
     size: int
 
 
-class Handle:
-    """Stands where the SDK expects a model; calls and attributes go to the model that ``use`` returns."""
-
-    def __init__(self, use: Callable[[], Any]) -> None:
-        self._use = use
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._use()(*args, **kwargs)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._use(), name)
-
-
-class TransformerHandle(Handle):
-    """A handle whose calls also show ``watch`` the video that the transformer predicts."""
-
-    def __init__(self, handle: Handle, watch: Watch) -> None:
-        super().__init__(lambda: handle)
-        self._watch = watch
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        video, audio = super().__call__(*args, **kwargs)
-        self._watch.on_prediction(video)
-        return video, audio
-
-
 class Watch:
     """Where the hooks inside a model report. Models outlive runs, so hooks cannot know the run's own meter."""
 
@@ -105,15 +81,16 @@ class Watch:
     def reset(self) -> None:
         """Nobody listens any more."""
         self.on_layer: Callable[[str], None] = lambda kind: None
-        self.on_prediction: Callable[[Any], None] = lambda prediction: None
+        self.on_build: Callable[[str], None] = lambda kind: None
 
 
 class Residents:
     """Keeps models between runs in RAM or VRAM. One owner, any number of runs, one at a time.
 
-    ``keep`` of a run: "vram" leaves every model on its device; "ram" has only the models of the
-    current phase there and the others in main memory; "disk" keeps nothing (the run then holds its
-    models itself, exactly as long as the SDK does). ``clear`` may be called from any thread.
+    ``Placement.keep`` of a run: "vram" leaves every model on its device; "ram" has only the models of
+    the current phase there and the others in main memory; "disk" has only those of the current phase,
+    lets go of them when another begins, and keeps nothing when the run is over. ``clear`` may be called
+    from any thread.
     """
 
     def __init__(self) -> None:
@@ -121,9 +98,10 @@ class Residents:
         self.prompts = PromptCache()
         self.loads: list[Load] = []
         self._models: dict[Component, Any] = {}
+        self._failed: dict[Component, Exception] = {}
         self._lock = threading.RLock()
 
-    def begin(self, components: list[Component], keep: str) -> None:
+    def begin(self, components: Collection[Component]) -> None:
         """A run that may use ``components`` starts: forget loads counted so far, and models it has no use for.
 
         That is what bounds memory: never more is kept than one run needs. Models of files that have
@@ -131,15 +109,59 @@ class Residents:
         """
         with self._lock:
             self.loads = []
-            wanted = set(components) if keep != "disk" else set()
-            self._drop([each for each in self._models if each not in wanted])
+            self._failed = {}
+            self._drop([each for each in self._models if each not in components])
 
-    def handle(self, component: Component, keep: str) -> Handle:
-        """What to give the SDK for ``component``. With "disk" it is built now and belongs to the handle."""
-        if keep == "disk":
-            model = self._build(component)
-            return Handle(lambda: model)
-        return Handle(lambda: self._use(component, keep))
+    def end(self, placement: Placement) -> None:
+        """The run is over: what lived for it alone goes."""
+        if placement.keep == "disk":
+            self.clear()
+
+    def is_ready(self, component: Component) -> bool:
+        """Is the model on its device?"""
+        with self._lock:
+            model = self._models.get(component)
+            return model is not None and _device_type(model) in (None, component.device.split(":")[0])
+
+    def has_room(self, component: Component, placement: Placement) -> bool:
+        """Can ``component`` come without another model having to make way?"""
+        with self._lock:
+            return not self._in_the_way(component, placement)
+
+    def has_failed(self, component: Component) -> bool:
+        """Could it not be built, in this run? Then it is not tried again."""
+        return component in self._failed
+
+    def use(self, component: Component, placement: Placement) -> Any:
+        """The model, on its device: moved there or built when it is not, after others have made way.
+
+        Raises whatever building it raised, in this run.
+        """
+        with self._lock:
+            if component in self._failed:
+                raise self._failed[component]
+            for other in self._in_the_way(component, placement):
+                if placement.keep == "ram":
+                    self._move(other, "cpu")
+                else:
+                    self._drop([other])
+            if component not in self._models:
+                self._models[component] = self._build(component)
+            self._move(component, component.device)
+            return self._models[component]
+
+    def _build(self, component: Component) -> Any:
+        self.watch.on_build(component.kind)
+        started = time.perf_counter()
+        try:
+            model = component.build()
+        except Exception as error:
+            self._failed[component] = error
+            raise
+        load = Load(component.kind, time.perf_counter() - started, weight_bytes(model))
+        self.loads.append(load)
+        log.info("Loaded %s: %.2f GB in %.1f s", load.kind, load.size / 1e9, load.seconds)
+        return model
 
     def bytes_held(self, device_type: str | None = None) -> int:
         """Bytes of the weights that are kept, wherever they are or on one type of device ("cuda", "cpu")."""
@@ -159,22 +181,18 @@ class Residents:
                 self._move(component, "cpu")
             _empty_cache()
 
-    def _use(self, component: Component, keep: str) -> Any:
-        with self._lock:
-            if keep == "ram":
-                self._make_way(component)
-            if component not in self._models:
-                self._models[component] = self._build(component)
-            elif keep == "ram":
-                self._move(component, component.device)
-            return self._models[component]
-
-    def _make_way(self, component: Component) -> None:
-        """Send to main memory what cannot be on the device together with ``component``."""
-        for other in self._models:
-            rival = other.kind == component.kind == ALONE_OF_ITS_KIND
-            if other != component and (rival or PHASES[other.kind] != PHASES[component.kind]):
-                self._move(other, "cpu")
+    def _in_the_way(self, component: Component, placement: Placement) -> list[Component]:
+        """Models that cannot be on the device together with ``component``."""
+        if placement.keep == "vram":
+            return []
+        rivals = [
+            other
+            for other in self._models
+            if other != component and _cannot_be_together(other, component, placement.lean)
+        ]
+        if placement.keep == "ram":
+            return [other for other in rivals if _device_type(self._models[other]) not in (None, "cpu")]
+        return rivals
 
     def _move(self, component: Component, device: str) -> None:
         model = self._models[component]
@@ -183,20 +201,17 @@ class Residents:
             if device == "cpu":
                 _empty_cache()
 
-    def _build(self, component: Component) -> Any:
-        started = time.perf_counter()
-        model = component.build()
-        load = Load(component.kind, time.perf_counter() - started, weight_bytes(model))
-        self.loads.append(load)
-        log.info("Loaded %s: %.2f GB in %.1f s", load.kind, load.size / 1e9, load.seconds)
-        return model
-
     def _drop(self, components: list[Component]) -> None:
         for component in components:
             del self._models[component]
         if components:
             gc.collect()
             _empty_cache()
+
+
+def _cannot_be_together(one: Component, other: Component, lean: bool) -> bool:
+    large = [each.kind == ALONE_OF_ITS_KIND for each in (one, other)]
+    return PHASES[one.kind] != PHASES[other.kind] or (any(large) if lean else all(large))
 
 
 def _device_type(model: Any) -> str | None:

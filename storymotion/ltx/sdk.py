@@ -6,15 +6,18 @@ import importlib
 import importlib.metadata
 import importlib.util
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ..errors import SdkMissing, SdkUnsupported
+from .access import ModelAccess
 from .meter import DECODING, Meter, Phase
 from .preflight import Checked
 from .prompt_cache import Findings
-from .residents import Placement, Residents
+from .residents import Component, Placement
 from .shots import Shot
 
 if TYPE_CHECKING:
@@ -34,6 +37,25 @@ class RawShot:
     findings: Findings
 
 
+# Makes the tensor that finished frames go to: uint8 [frames, height, width, 3].
+NewFrames = Callable[[tuple[int, int, int, int]], "torch.Tensor"]
+
+
+def in_main_memory(shape: tuple[int, int, int, int]) -> torch.Tensor:
+    """The simplest ``NewFrames``."""
+    import torch
+
+    return torch.empty(shape, dtype=torch.uint8)
+
+
+@dataclass(frozen=True)
+class ReadyShot:
+    """A shot whose pipeline has been made: the ``components`` that it may use, and ``run`` to call and drain it."""
+
+    components: tuple[Component, ...]
+    run: Callable[[], RawShot]
+
+
 class Sdk(Protocol):
     """One generation of the SDK. Everything above this interface is ignorant of the version."""
 
@@ -43,8 +65,14 @@ class Sdk(Protocol):
         """What the run will consist of, for the progress bar."""
         ...
 
-    def run(self, checked: Checked, placement: Placement, meter: Meter, residents: Residents) -> RawShot:
-        """Call the SDK's pipeline and drain it. The caller has entered ``torch.inference_mode()``."""
+    def session(self, text_encoder: Path) -> AbstractContextManager[None]:
+        """What has to be in force while shots with that Gemma folder are made ready and run."""
+        ...
+
+    def make_ready(
+        self, checked: Checked, placement: Placement, meter: Meter, access: ModelAccess, new_frames: NewFrames
+    ) -> ReadyShot:
+        """Make the SDK's pipeline, with models from ``access``. Reads no weights; run it in inference mode."""
         ...
 
 
@@ -62,12 +90,10 @@ def load_sdk() -> Sdk:
     raise SdkUnsupported(importlib.metadata.version("ltx-core"), sys.executable)
 
 
-def collect_frames(chunks: Iterable[torch.Tensor], shot: Shot, meter: Meter) -> torch.Tensor:
+def collect_frames(chunks: Iterable[torch.Tensor], shot: Shot, meter: Meter, new_frames: NewFrames) -> torch.Tensor:
     """Take the decoder's uint8 chunks [f, h, w, 3] off the device into one tensor, one chunk at a time."""
-    import torch
-
     width, height = shot.rendered_size
-    frames = torch.empty((shot.rendered_frames, height, width, 3), dtype=torch.uint8)
+    frames = new_frames((shot.rendered_frames, height, width, 3))
     done = 0
     for chunk in chunks:
         frames[done : done + len(chunk)] = chunk.cpu()

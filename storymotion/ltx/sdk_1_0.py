@@ -9,16 +9,19 @@ from __future__ import annotations
 import importlib.metadata
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
+from pathlib import Path
 
 from . import compat
+from .access import ModelAccess
 from .ledger_1_0 import SharedLedger
 from .meter import READING, Meter, Phase, phases_of_a_shot
 from .pipelines_1_0 import DISTILLED_STEPS, prepare
 from .preflight import Checked
 from .prompt_cache import Findings
-from .residents import Placement, Residents
-from .sdk import RawShot, collect_frames
+from .residents import Placement
+from .sdk import NewFrames, RawShot, ReadyShot, collect_frames
 
 # The decoder's chunks with the default tiling: 64 frames that overlap by 24.
 CHUNK_FRAMES = 40
@@ -43,22 +46,30 @@ class Sdk10:
             chunks=checked.shot.rendered_frames // CHUNK_FRAMES + 1,
         )
 
-    def run(self, checked: Checked, placement: Placement, meter: Meter, residents: Residents) -> RawShot:
-        """Build the pipeline, put the seam in, call it and drain it; see ``sdk.Sdk``."""
+    def session(self, text_encoder: Path) -> AbstractContextManager[None]:
+        """See ``sdk.Sdk``."""
+        return compat.for_sdk_1_0(text_encoder)
+
+    def make_ready(
+        self, checked: Checked, placement: Placement, meter: Meter, access: ModelAccess, new_frames: NewFrames
+    ) -> ReadyShot:
+        """Build the pipeline and put the seam in; see ``sdk.Sdk``."""
         import torch
 
         findings = Findings()
         # The stage whose transformer was asked for last; the hooks of both stages report to it.
         current: list[Callable[[], str]] = []
-        residents.watch.on_layer = lambda kind: meter.tick(READING if kind == "text_encoder" else current[-1]())
-        with compat.for_sdk_1_0(checked.models.text_encoder):
-            prepared = prepare(checked, torch.device(placement.device))
-            header = checked.checkpoint.header
-            ledgers = [
-                SharedLedger(ledger, residents, placement, partial(current.append, stage), findings, header)
-                for ledger, stage in prepared.ledgers
-            ]
-            residents.begin([each for ledger in ledgers for each in ledger.components.values()], placement.keep)
+        access.on_layer = lambda kind: meter.tick(READING if kind == "text_encoder" else current[-1]())
+        prepared = prepare(checked, torch.device(placement.device))
+        header = checked.checkpoint.header
+        ledgers = [
+            SharedLedger(ledger, access, placement, partial(current.append, stage), findings, header)
+            for ledger, stage in prepared.ledgers
+        ]
+
+        def run() -> RawShot:
             video, audio = prepared.pipeline(**prepared.arguments)
-            frames = collect_frames(video, checked.shot, meter)
-        return RawShot(frames, audio.waveform.float().cpu(), audio.sampling_rate, findings)
+            frames = collect_frames(video, checked.shot, meter, new_frames)
+            return RawShot(frames, audio.waveform.float().cpu(), audio.sampling_rate, findings)
+
+        return ReadyShot(tuple(each for ledger in ledgers for each in ledger.components.values()), run)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from dev.tiny_models import TinyModels
 from storymotion.errors import RenderFailed, SizeNotMultiple
 from storymotion.ltx.models import Lora, ModelSet
 from storymotion.ltx.render import RenderedShot, render_shot
-from storymotion.ltx.residents import Residents
+from storymotion.ltx.residents import Component, Placement, Residents
 from storymotion.ltx.shots import DistilledShot, Guide, TwoStageShot
 
 from .test_render import Recorder, same
@@ -177,32 +178,76 @@ def test_enhanced_prompt_is_reported(models: ModelSet, distilled: DistilledShot)
     assert note.values["prompt"]
 
 
-def test_only_one_transformer_and_one_phase_are_on_the_device(
-    models: ModelSet, tiny: TinyModels, two_stage: TwoStageShot, residents: Residents, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """On a machine without a GPU nothing moves, so what happens is recorded: who is built, who makes way."""
+class OnAGpu:
+    """A model as Residents sees it, on a device that this machine does not have."""
+
+    def __init__(self, kind: str, events: list[tuple[str, str]]) -> None:
+        self._kind, self._events, self.device = kind, events, "cuda"
+        events.append(("is built", kind))
+
+    def parameters(self) -> Any:
+        yield SimpleNamespace(device=SimpleNamespace(type=self.device), numel=lambda: 1, element_size=lambda: 2)
+
+    def buffers(self) -> Any:
+        return iter(())
+
+    def to(self, device: str) -> None:
+        self._events.append((f"goes to {device}", self._kind))
+        self.device = device
+
+
+def used_in_turn(residents: Residents, keep: str, kinds_in_turn: list[str], lean: bool = False) -> list[tuple[str, str]]:
+    """What happens when models of these kinds are used one after the other; transformers differ by a digit."""
     events: list[tuple[str, str]] = []
-    move: Callable[..., None] = Residents._move
-    build: Callable[..., Any] = Residents._build
+    placement = Placement("cuda", "cuda", keep, lean)
+    for kind in kinds_in_turn:
+        component = Component(kind.rstrip("12"), kind, "cuda", partial(OnAGpu, kind, events))
+        residents.use(component, placement)
+        assert residents.is_ready(component) and residents.has_room(component, placement)
+    return events
 
-    def recording_move(self: Residents, component: Any, device: str) -> None:
-        events.append(("makes way", component.kind))
-        move(self, component, device)
 
-    def recording_build(self: Residents, component: Any) -> Any:
-        events.append(("is built", component.kind))
-        return build(self, component)
+def test_ram_has_one_phase_and_one_transformer_on_the_device(residents: Residents) -> None:
+    models = ["text_encoder", "video_encoder", "transformer1", "transformer2", "spatial_upsampler"]
+    assert used_in_turn(residents, "ram", models) == [
+        ("is built", "text_encoder"),
+        ("goes to cpu", "text_encoder"),
+        ("is built", "video_encoder"),
+        ("is built", "transformer1"),
+        ("goes to cpu", "transformer1"),
+        ("is built", "transformer2"),
+        ("is built", "spatial_upsampler"),
+    ]
+    assert used_in_turn(residents, "ram", ["transformer1", "text_encoder"])[-2:] == []
+    assert residents.bytes_held("cpu") == 2 * 4 and residents.bytes_held("cuda") == 2 * 1
 
-    monkeypatch.setattr(Residents, "_move", recording_move)
-    monkeypatch.setattr(Residents, "_build", recording_build)
-    shot = replace(two_stage, distilled_lora=Lora(tiny.distilled_lora, 0.6))
-    render_shot(replace(models, keep="ram"), shot, residents=residents)
-    first, second = [index for index, event in enumerate(events) if event == ("is built", "transformer")]
-    assert ("makes way", "text_encoder") in events[:first]
-    assert ("makes way", "gemma_embeddings_processor") in events[:first]
-    assert ("makes way", "transformer") in events[first:second]
-    decoder = events.index(("is built", "video_decoder"))
-    assert events[second:decoder].count(("makes way", "transformer")) >= 2
+
+def test_disk_lets_go_of_what_makes_way(residents: Residents) -> None:
+    used_in_turn(residents, "disk", ["text_encoder", "video_encoder", "transformer1"])
+    assert residents.bytes_held() == 2 * 2
+    used_in_turn(residents, "disk", ["transformer2"])
+    assert residents.bytes_held() == 2 * 2
+    residents.end(Placement("cuda", "cuda", "disk"))
+    assert residents.bytes_held() == 0
+
+
+def test_lean_has_the_transformer_alone(residents: Residents) -> None:
+    used_in_turn(residents, "disk", ["video_encoder", "transformer1"], lean=True)
+    assert residents.bytes_held() == 2 * 1
+    used_in_turn(residents, "disk", ["video_encoder", "spatial_upsampler"], lean=True)
+    assert residents.bytes_held() == 2 * 2
+    used_in_turn(residents, "ram", ["transformer1"], lean=True)
+    assert residents.bytes_held("cuda") == 2 * 1 and residents.bytes_held("cpu") == 2 * 2
+
+
+def test_vram_keeps_all_on_the_device_and_fetches_what_was_sent_away(residents: Residents) -> None:
+    models = ["text_encoder", "video_encoder", "transformer1", "transformer2"]
+    used_in_turn(residents, "vram", models)
+    assert residents.bytes_held("cuda") == 2 * 4
+    residents.send_away()
+    assert residents.bytes_held("cuda") == 0
+    used_in_turn(residents, "vram", models)
+    assert residents.bytes_held("cuda") == 2 * 4
 
 
 def test_a_prompt_that_is_cut_is_reported_also_from_the_cache(

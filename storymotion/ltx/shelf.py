@@ -1,0 +1,87 @@
+"""Shots that were rendered before: under which name they are kept, and what keeps them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .models import Lora
+from .preflight import Checked
+from .residents import Placement
+from .sdk import NewFrames
+from .shots import Guide, ICLoraShot
+
+if TYPE_CHECKING:
+    from .render import RenderedShot
+
+# Goes up when the pack itself changes what it makes of the same inputs.
+RECIPE = 1
+
+
+class Shelf(Protocol):
+    """Where finished shots are kept between runs; both methods may take long and may raise only a cancel."""
+
+    def find(self, key: str, new_frames: NewFrames) -> RenderedShot | None:
+        """The shot that was put here under ``key``, frame for frame; None if there is none or it is damaged."""
+        ...
+
+    def put(self, key: str, shot: RenderedShot) -> None:
+        """Keep ``shot``, if possible."""
+        ...
+
+
+def fingerprint(checked: Checked, placement: Placement, device_name: str, sdk_version: str) -> str:
+    """SHA-256 (hex) of everything that shapes the frames and the sound of a shot.
+
+    That is every input of the pipeline, pictures by their bytes and models by name, size and time of change;
+    precision, device and versions, since they change the last bits. Not: what is kept in memory, the path of the
+    models, and whether it was rendered alone.
+    """
+    import torch
+
+    models, shot = checked.models, checked.shot
+    inputs = {field.name: _plain(getattr(shot, field.name)) for field in fields(shot) if field.name != "guidance"}
+    if isinstance(shot, ICLoraShot):
+        inputs["reference"] = hashlib.sha256(shot.reference.read_bytes()).hexdigest()
+    facts = {
+        "recipe": RECIPE,
+        "sdk": sdk_version,
+        "torch": torch.__version__,
+        "device": [placement.device.split(":")[0], device_name, placement.text_encoder_device.split(":")[0]],
+        "pipeline": type(shot).__name__,
+        "shot": inputs,
+        # Presets and "auto" resolved: what counts is what they stand for.
+        "guidance": None
+        if checked.guidance is None
+        else [
+            checked.guidance.steps,
+            asdict(checked.guidance.video),
+            asdict(checked.guidance.audio),
+        ],
+        "precision": models.precision,
+        "checkpoint": identity(models.checkpoint),
+        "text_encoder": [identity(shard) for shard in checked.text_encoder_files],
+        "upscaler": identity(models.spatial_upscaler) if models.spatial_upscaler and shot.stages == "two" else None,
+        "loras": _plain([lora for lora in models.loras if lora.strength]),
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def identity(path: Path) -> list[Any]:
+    """Name, size and time of change: a file that is replaced is another file."""
+    stat = path.stat()
+    return [path.name, stat.st_size, stat.st_mtime_ns]
+
+
+def _plain(value: Any) -> Any:
+    """As JSON has it."""
+    if isinstance(value, Guide):
+        return [hashlib.sha256(value.png).hexdigest(), value.frame, value.strength, value.compression]
+    if isinstance(value, Lora):
+        return [identity(value.path), value.strength, value.stages]
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    return str(value) if isinstance(value, Path) else value

@@ -1,0 +1,143 @@
+"""One shot's call of the SDK, from its pipeline to a finished shot or to one sentence on why not."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..errors import RenderFailed
+from ..progress import Progress
+from ..report import Line, line
+from .access import ModelAccess
+from .host import Host
+from .meter import READING, Meter
+from .preflight import Checked
+from .preview import PreviewTap
+from .prompt_cache import MOST_TOKENS, Findings
+from .residents import Component, Placement, Residents
+from .sdk import Sdk
+
+if TYPE_CHECKING:
+    import torch
+
+log = logging.getLogger("storymotion")
+
+
+@dataclass(frozen=True)
+class RenderedShot:
+    """A finished shot on the CPU.
+
+    ``frames``: uint8 [frames, height, width, 3]; ``waveform``: float32 [channels, samples] at
+    ``sample_rate`` Hz. LTX-2's sound is up to 0.1 s shorter than its video. ``notes`` say what was
+    used and what was changed; ``seconds`` how long each phase took on the device named ``device_name``,
+    with this shot's part of the loading. ``reused``: it was rendered by an earlier run.
+    """
+
+    frames: torch.Tensor
+    fps: float
+    waveform: torch.Tensor
+    sample_rate: int
+    notes: tuple[Line, ...]
+    seconds: Mapping[str, float]
+    device_name: str
+    reused: bool = False
+
+
+class ShotRun:
+    """A shot with everything that its call needs; nothing is loaded yet.
+
+    ``fetch`` gets it a model, ``waits`` says that other shots may run meanwhile.
+    """
+
+    def __init__(
+        self,
+        checked: Checked,
+        sdk: Sdk,
+        placement: Placement,
+        residents: Residents,
+        host: Host,
+        progress: Progress,
+        fetch: Callable[[Component], Any],
+        waits: bool,
+        device_name: str,
+    ) -> None:
+        self.checked = checked
+        self.meter = Meter(progress, sdk.phases(checked))
+        self._sdk, self._device, self._device_name = sdk, placement.device, device_name
+        tap = PreviewTap(checked.shot, host.on_preview)
+        access = ModelAccess(residents, self.meter, fetch, tap, waits)
+        self._ready = sdk.make_ready(checked, placement, self.meter, access, host.new_frames)
+
+    @property
+    def components(self) -> tuple[Component, ...]:
+        """The models that it may use."""
+        return self._ready.components
+
+    def render(self) -> RenderedShot | RenderFailed:
+        """Call the SDK. Raises nothing but what ends the whole run: a cancel, or Ctrl-C."""
+        import torch
+
+        try:
+            # Announced before anything is loaded, so that a cancel that came in meanwhile costs nothing.
+            self.meter.start()
+            self.meter.tick(READING)
+            # Inference mode and CUDA's current device belong to a thread, and this may be one of its own.
+            with torch.inference_mode(), _on(self._device):
+                raw = self._ready.run()
+            self.meter.finish()
+        except BaseException as error:
+            leaving = self._leaving(error)
+            if isinstance(leaving, RenderFailed):
+                return leaving
+            raise leaving from None
+        shot, checkpoint = self.checked.shot, self.checked.checkpoint
+        return RenderedShot(
+            frames=raw.frames[: shot.frames],
+            fps=shot.fps,
+            waveform=raw.waveform[:, : round(shot.frames / shot.fps * raw.sample_rate)],
+            sample_rate=raw.sample_rate,
+            notes=(
+                line("sdk", version=self._sdk.version, checkpoint=checkpoint.version, seed=shot.seed),
+                *_about_prompts(raw.findings),
+                *self.checked.notes,
+            ),
+            seconds=self.meter.seconds,
+            device_name=self._device_name,
+        )
+
+    def _leaving(self, error: BaseException) -> BaseException:
+        """The exception that leaves: a cancel as it came, an SDK error in our words, both without their frames.
+
+        The frames of a traceback hold models and latents; whoever keeps the exception (ComfyUI keeps
+        the last one) would keep them in memory.
+        """
+        cancelled = error is self.meter.cancelled_by or not isinstance(error, Exception)
+        if not cancelled:
+            log.error("The LTX-2 SDK failed while %s", self.meter.phase, exc_info=error)
+        reason = f"{type(error).__name__}: {error}".strip().rstrip(".")
+        each: BaseException | None = error
+        while each is not None:
+            earlier = each.__cause__ or each.__context__
+            each.__traceback__ = each.__cause__ = each.__context__ = None
+            each = earlier
+        return error if cancelled else RenderFailed(self.meter.phase, reason)
+
+
+def _on(device: str) -> Any:
+    """Make ``device`` the current one of this thread, as it is in the caller's."""
+    from contextlib import nullcontext
+
+    import torch
+
+    return torch.cuda.device(device) if device.startswith("cuda:") else nullcontext()
+
+
+def _about_prompts(findings: Findings) -> tuple[Line, ...]:
+    """What Gemma made of the prompt, and prompts that were cut."""
+    lines = [line("enhanced-prompt", prompt=findings.enhanced_prompt)] if findings.enhanced_prompt else []
+    for prompt, tokens in findings.tokens.items():
+        if tokens > MOST_TOKENS:
+            lines.append(line("prompt-cut", tokens=tokens, most=MOST_TOKENS, start=" ".join(prompt.split()[:6])))
+    return tuple(lines)
