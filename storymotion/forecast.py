@@ -120,9 +120,9 @@ def forecast_story(figures: Figures, works: Sequence[Work], bytes_to_read: int =
 
     A shape that was rendered before takes the median of its last five. Another one takes
     ``a + b * units`` of the kind's figures (see ``Work.units``), fitted so that the relative errors are
-    least; with figures of one shape or of nearly equal ones, or when the fit makes no sense, ``b * units``. Shots of one kind
-    tell nothing about another. Reading takes the median of seconds a byte. What the figures cannot know is
-    not in it: a rewritten prompt, other programs on the GPU.
+    least; with figures of one shape or of nearly equal ones, or when the fit makes no sense, ``b * units``.
+    Shots of one kind tell nothing about another. Reading takes the median of seconds a byte. What the figures
+    cannot know is not in it: a rewritten prompt, other programs on the GPU.
     """
     known: list[tuple[Work, float]] = []
     used: set[int] = set()
