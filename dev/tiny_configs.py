@@ -15,17 +15,23 @@ FLAVORS = ("2.3", "2.0")
 # What the SDK's detect_params() reads (ltx_pipelines/utils/constants.py): it decides the default steps and STG block.
 MODEL_VERSIONS = {"2.3": "2.3.0", "2.0": "2.0.0"}
 
-# Video and audio have the same number of heads: SDK 1.2.0 refuses anything else, 1.0.0 does not care.
-HEADS, VIDEO_HEAD_DIM, AUDIO_HEAD_DIM = 2, 16, 8
-VIDEO_DIM, AUDIO_DIM = HEADS * VIDEO_HEAD_DIM, HEADS * AUDIO_HEAD_DIM
+# Channels of the transformer's video side (the real models have 4096); the audio side has half as many. Both have the
+# same number of heads: SDK 1.2.0 refuses anything else, 1.0.0 does not care.
+DEFAULT_WIDTH, VIDEO_HEAD_DIM, AUDIO_HEAD_DIM = 32, 16, 8
 
 GEMMA_HIDDEN, GEMMA_LAYERS = 32, 2
 # The feature extractor sees the hidden states of the embedding and of every layer (encoder_configurator.py).
 TEXT_FEATURES = GEMMA_HIDDEN * (GEMMA_LAYERS + 1)
 
 
-def transformer_config(flavor: str, layers: int) -> Config:
+def heads_of(width: int) -> int:
+    """How many heads of 16 channels make ``width``; the audio side has as many of 8."""
+    return width // VIDEO_HEAD_DIM
+
+
+def transformer_config(flavor: str, layers: int, width: int = DEFAULT_WIDTH) -> Config:
     """The transformer with its two embeddings connectors; ``layers`` blocks (the real models have 48)."""
+    heads = heads_of(width)
     # Values that LTXModelConfigurator compares one by one (transformer/model_configurator.py, check_config_value).
     checked = {
         "dropout": 0.0,
@@ -49,16 +55,17 @@ def transformer_config(flavor: str, layers: int) -> Config:
     }
     sizes = {
         "num_layers": layers,
-        "num_attention_heads": HEADS,
+        "num_attention_heads": heads,
         "attention_head_dim": VIDEO_HEAD_DIM,
         "in_channels": 128,  # fixed: VIDEO_LATENT_CHANNELS (ltx_pipelines/utils/constants.py)
         "out_channels": 128,
-        "cross_attention_dim": VIDEO_DIM,
-        "audio_num_attention_heads": HEADS,
+        "cross_attention_dim": width,
+        "audio_num_attention_heads": heads,
         "audio_attention_head_dim": AUDIO_HEAD_DIM,
         "audio_in_channels": 128,  # fixed: 8 latent channels x 16 mel bins (ltx_core/types.py)
         "audio_out_channels": 128,
-        "audio_cross_attention_dim": AUDIO_DIM,  # also the RoPE width of the audio <-> video attention (model.py)
+        # Also the RoPE width of the audio <-> video attention (model.py).
+        "audio_cross_attention_dim": heads * AUDIO_HEAD_DIM,
         "connector_num_layers": 1,
     }
     as_released = {
@@ -73,10 +80,10 @@ def transformer_config(flavor: str, layers: int) -> Config:
         "rope_type": "split",
         "frequencies_precision": "float64",
     }
-    return checked | sizes | as_released | _caption_path(flavor)
+    return checked | sizes | as_released | _caption_path(flavor, heads)
 
 
-def _caption_path(flavor: str) -> Config:
+def _caption_path(flavor: str, heads: int) -> Config:
     """How text reaches the transformer: the one part of the transformer in which 2.0 and 2.3 differ in shape."""
     if flavor == "2.0":
         # One extractor as wide as Gemma; the projection to each modality is inside the transformer.
@@ -94,9 +101,9 @@ def _caption_path(flavor: str) -> Config:
         "apply_gated_attention": True,
         "cross_attention_adaln": True,
         "connector_apply_gated_attention": True,
-        "connector_num_attention_heads": HEADS,
+        "connector_num_attention_heads": heads,
         "connector_attention_head_dim": VIDEO_HEAD_DIM,
-        "audio_connector_num_attention_heads": HEADS,
+        "audio_connector_num_attention_heads": heads,
         "audio_connector_attention_head_dim": AUDIO_HEAD_DIM,
     }
 
@@ -209,10 +216,10 @@ UPSCALER_CONFIG: Config = {
 }
 
 
-def checkpoint_config(flavor: str, layers: int) -> Config:
+def checkpoint_config(flavor: str, layers: int, width: int = DEFAULT_WIDTH) -> Config:
     """The whole `config` of a checkpoint that holds the transformer, both VAEs and the vocoder in one file."""
     return {
-        "transformer": transformer_config(flavor, layers),
+        "transformer": transformer_config(flavor, layers, width),
         "vae": VIDEO_VAE_CONFIG,
         "audio_vae": AUDIO_VAE_CONFIG,
         "vocoder": vocoder_config(flavor),

@@ -1,6 +1,6 @@
 """A tiny LTX-2 model set in ComfyUI's folder layout: the real architecture with random weights.
 
-    python -m dev.tiny_models DIR [--flavor 2.3|2.0] [--layers N] [--seed S]
+    python -m dev.tiny_models DIR [--flavor 2.3|2.0] [--layers N] [--width N] [--seed S]
 
 It lets the demo and the tests run the real SDK pipelines on any machine in seconds. What such a render shows is noise.
 """
@@ -18,19 +18,31 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .tiny_configs import FLAVORS, MODEL_VERSIONS, UPSCALER_CONFIG, checkpoint_config
+from .tiny_configs import (
+    DEFAULT_WIDTH,
+    FLAVORS,
+    MODEL_VERSIONS,
+    UPSCALER_CONFIG,
+    VIDEO_HEAD_DIM,
+    checkpoint_config,
+)
 
 if TYPE_CHECKING:
     import torch
 
 DEFAULT_LAYERS = 2  # one block that STG can skip and one that it leaves alone
 MOST_LAYERS = 48  # of the released models
+MOST_WIDTH = 1024  # the released models have 4096 and 38 GB
 _STAMP = "tiny_model"  # header entry that says what a file was made from
 
 
 @dataclass(frozen=True)
 class TinyModels:
-    """Where the files of one set lie. Sets of both flavours and any layer count share all but the checkpoint."""
+    """Where the files of one set lie.
+
+    Sets of one width, of both flavours and any layer count, share all but the checkpoint; sets of all widths
+    share the upscaler and Gemma.
+    """
 
     checkpoint: Path
     spatial_upscaler: Path
@@ -44,48 +56,61 @@ class TinyModels:
         return [*astuple(self)[:-1], *sorted(self.gemma_root.iterdir())]
 
 
-def make_model_set(models_dir: Path, flavor: str = "2.3", layers: int = DEFAULT_LAYERS, seed: int = 0) -> TinyModels:
+def make_model_set(
+    models_dir: Path,
+    flavor: str = "2.3",
+    layers: int = DEFAULT_LAYERS,
+    seed: int = 0,
+    width: int = DEFAULT_WIDTH,
+) -> TinyModels:
     """Write what is missing of the set into ``models_dir`` (ComfyUI's `models` folder) and return its paths.
 
     ``flavor`` is "2.3" or "2.0"; ``layers`` the transformer blocks, 2 to 48 (the SDK's default guidance skips block
-    28 or 29, so it takes 30 to see it); ``seed`` any integer. Equal arguments give equal tensors. A file made from the
-    same arguments by the same code is left alone, and when all are there, nothing heavy is imported. No file is ever
-    seen half written. Raises ValueError for an argument outside its range, OSError when the disk refuses.
+    28 or 29, so it takes 30 to see it); ``seed`` any integer; ``width`` the transformer's channels, a multiple of 16
+    from 32 to 1024 (34 layers of 768 make 1 GB, with which a benchmark sees what loading costs). Equal arguments give
+    equal tensors. A file made from the same arguments by the same code is left alone, and when all are there, nothing
+    heavy is imported. No file is ever seen half written. Raises ValueError for an argument outside its range, OSError
+    when the disk refuses.
     """
     if flavor not in FLAVORS:
         raise ValueError(f"flavor is '{flavor}'. Choose one of: {', '.join(FLAVORS)}.")
     if not 2 <= layers <= MOST_LAYERS:
         raise ValueError(f"layers is {layers}. Choose a number from 2 to {MOST_LAYERS}.")
-    models = _paths(Path(models_dir), flavor, layers)
-    _write_checkpoint(models.checkpoint, flavor, layers, seed)
+    if not DEFAULT_WIDTH <= width <= MOST_WIDTH or width % VIDEO_HEAD_DIM:
+        widths = f"a multiple of {VIDEO_HEAD_DIM} from {DEFAULT_WIDTH} to {MOST_WIDTH}"
+        raise ValueError(f"width is {width}. Choose {widths}.")
+    models = _paths(Path(models_dir), flavor, layers, width)
+    _write_checkpoint(models.checkpoint, flavor, layers, width, seed)
     _write_upscaler(models.spatial_upscaler, seed)
     for lora in (models.distilled_lora, models.style_lora, models.ic_lora):
-        _write_lora(lora, seed)
+        _write_lora(lora, width, seed)
     _write_gemma(models.gemma_root, seed)
     return models
 
 
-def _paths(models_dir: Path, flavor: str, layers: int) -> TinyModels:
+def _paths(models_dir: Path, flavor: str, layers: int, width: int) -> TinyModels:
     depth = "" if layers == DEFAULT_LAYERS else f"-{layers}-layers"
+    wide = "" if width == DEFAULT_WIDTH else f"-{width}-wide"
     loras = models_dir / "loras"
     return TinyModels(
-        checkpoint=models_dir / "checkpoints" / f"tiny-ltx-{flavor}{depth}.safetensors",
+        checkpoint=models_dir / "checkpoints" / f"tiny-ltx-{flavor}{depth}{wide}.safetensors",
         spatial_upscaler=models_dir / "latent_upscale_models" / "tiny-spatial-upscaler.safetensors",
-        distilled_lora=loras / "tiny-distilled-lora.safetensors",
-        style_lora=loras / "tiny-style-lora.safetensors",
-        ic_lora=loras / "tiny-ic-lora.safetensors",
+        distilled_lora=loras / f"tiny-distilled-lora{wide}.safetensors",
+        style_lora=loras / f"tiny-style-lora{wide}.safetensors",
+        ic_lora=loras / f"tiny-ic-lora{wide}.safetensors",
         gemma_root=models_dir / "text_encoders" / "tiny-gemma",
     )
 
 
-def _write_checkpoint(path: Path, flavor: str, layers: int, seed: int) -> None:
-    stamp = _stamp(flavor, layers, seed)
+def _write_checkpoint(path: Path, flavor: str, layers: int, width: int, seed: int) -> None:
+    stamp = _stamp(flavor, layers, width, seed)
     if _stamp_of(path) == stamp:
         return
     from .tiny_weights import checkpoint_tensors
 
-    metadata = {"config": json.dumps(checkpoint_config(flavor, layers)), "model_version": MODEL_VERSIONS[flavor]}
-    _save_tensors(path, checkpoint_tensors(flavor, layers, seed), metadata, stamp)
+    config = checkpoint_config(flavor, layers, width)
+    metadata = {"config": json.dumps(config), "model_version": MODEL_VERSIONS[flavor]}
+    _save_tensors(path, checkpoint_tensors(flavor, layers, width, seed), metadata, stamp)
 
 
 def _write_upscaler(path: Path, seed: int) -> None:
@@ -97,15 +122,15 @@ def _write_upscaler(path: Path, seed: int) -> None:
     _save_tensors(path, upscaler_tensors(seed), {"config": json.dumps(UPSCALER_CONFIG)}, stamp)
 
 
-def _write_lora(path: Path, seed: int) -> None:
-    stamp = _stamp(seed)
+def _write_lora(path: Path, width: int, seed: int) -> None:
+    stamp = _stamp(width, seed)
     if _stamp_of(path) == stamp:
         return
     from .tiny_weights import lora_tensors
 
     # The IC-LoRA pipeline reads from the header at what fraction of the size its reference video is encoded.
-    metadata = {"reference_downscale_factor": "1"} if path.stem == "tiny-ic-lora" else {}
-    _save_tensors(path, lora_tensors(path.stem, seed), metadata, stamp)
+    metadata = {"reference_downscale_factor": "1"} if path.stem.startswith("tiny-ic-lora") else {}
+    _save_tensors(path, lora_tensors(path.stem, width, seed), metadata, stamp)
 
 
 def _write_gemma(root: Path, seed: int) -> None:
@@ -172,13 +197,14 @@ def main() -> None:
     parser.add_argument("models_dir", metavar="DIR", type=Path, help="ComfyUI's models folder")
     parser.add_argument("--flavor", choices=FLAVORS, default=FLAVORS[0])
     parser.add_argument("--layers", type=int, default=DEFAULT_LAYERS)
+    parser.add_argument("--width", type=int, default=DEFAULT_WIDTH)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    models = make_model_set(arguments.models_dir, arguments.flavor, arguments.layers, arguments.seed)
+    models = make_model_set(arguments.models_dir, arguments.flavor, arguments.layers, arguments.seed, arguments.width)
     sizes = {file: file.stat().st_size for file in models.files()}
     for file, size in sizes.items():
-        print(f"{size:>10,}  {file.relative_to(arguments.models_dir).as_posix()}")
-    print(f"{sum(sizes.values()):>10,}  in all")
+        print(f"{size:>13,}  {file.relative_to(arguments.models_dir).as_posix()}")
+    print(f"{sum(sizes.values()):>13,}  in all")
 
 
 if __name__ == "__main__":

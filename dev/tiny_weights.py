@@ -18,13 +18,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from .tiny_configs import (
-    AUDIO_DIM,
+    AUDIO_HEAD_DIM,
     GEMMA_HIDDEN,
     TEXT_FEATURES,
     UPSCALER_CONFIG,
-    VIDEO_DIM,
     Config,
     checkpoint_config,
+    heads_of,
 )
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ _GAINS = (
 _ATTENTION_NORM = 3.0
 
 
-def checkpoint_tensors(flavor: str, layers: int, seed: int) -> Tensors:
+def checkpoint_tensors(flavor: str, layers: int, width: int, seed: int) -> Tensors:
     """Transformer, connectors, text projection, both VAEs and vocoder, named as in the released checkpoints."""
     import torch
     from ltx_core.model.audio_vae import AudioDecoderConfigurator, AudioEncoderConfigurator, VocoderConfigurator
@@ -72,7 +72,7 @@ def checkpoint_tensors(flavor: str, layers: int, seed: int) -> Tensors:
         Embeddings1DConnectorConfigurator,
     )
 
-    config = checkpoint_config(flavor, layers)
+    config = checkpoint_config(flavor, layers, width)
     shapes: Tensors = {}
     for prefix, configurator in (
         (TRANSFORMER, LTXModelConfigurator),
@@ -88,7 +88,7 @@ def checkpoint_tensors(flavor: str, layers: int, seed: int) -> Tensors:
             shared = name.startswith("per_channel_statistics.")
             shapes[(prefix.split(".")[0] + "." if shared else prefix) + name] = tensor
     with torch.device("meta"):
-        shapes |= _text_projection(flavor)
+        shapes |= _text_projection(flavor, width)
     tensors = random_tensors(shapes, seed)
 
     # With values: the vocoder computes its low-pass filters, which are not random.
@@ -99,16 +99,16 @@ def checkpoint_tensors(flavor: str, layers: int, seed: int) -> Tensors:
     return tensors
 
 
-def _text_projection(flavor: str) -> Tensors:
+def _text_projection(flavor: str, width: int) -> Tensors:
     """Gemma's hidden states to what the connectors take (text_encoders/gemma/encoders/encoder_configurator.py)."""
     import torch
 
     if flavor == "2.0":
         return {"text_embedding_projection.aggregate_embed.weight": torch.empty(GEMMA_HIDDEN, TEXT_FEATURES)}
     shapes: Tensors = {}
-    for modality, width in (("video", VIDEO_DIM), ("audio", AUDIO_DIM)):
+    for modality, channels in (("video", width), ("audio", heads_of(width) * AUDIO_HEAD_DIM)):
         name = f"text_embedding_projection.{modality}_aggregate_embed"
-        shapes |= {f"{name}.weight": torch.empty(width, TEXT_FEATURES), f"{name}.bias": torch.empty(width)}
+        shapes |= {f"{name}.weight": torch.empty(channels, TEXT_FEATURES), f"{name}.bias": torch.empty(channels)}
     return shapes
 
 
@@ -138,7 +138,7 @@ def upscaler_tensors(seed: int) -> Tensors:
     return random_tensors(_state(LatentUpsamplerConfigurator, UPSCALER_CONFIG), seed)
 
 
-def lora_tensors(name: str, seed: int) -> Tensors:
+def lora_tensors(name: str, width: int, seed: int) -> Tensors:
     """A LoRA of rank 4 over the attention layers, in ComfyUI's key naming; ``name`` makes each file's numbers its own.
 
     The attention layers of 2.0 and 2.3 have the same shapes, so one file fits both flavours.
@@ -147,7 +147,7 @@ def lora_tensors(name: str, seed: int) -> Tensors:
     from ltx_core.model.transformer import LTXModelConfigurator
 
     tensors: Tensors = {}
-    for key, weight in _state(LTXModelConfigurator, checkpoint_config("2.3", LORA_LAYERS)).items():
+    for key, weight in _state(LTXModelConfigurator, checkpoint_config("2.3", LORA_LAYERS, width)).items():
         if not re.fullmatch(r"transformer_blocks\..*\.(to_q|to_v|to_out\.0)\.weight", key):
             continue
         layer = f"diffusion_model.{key.removesuffix('.weight')}"

@@ -1,17 +1,20 @@
-"""The node that turns a line of dialogue into motion."""
+"""The node that turns lines of dialogue into motion."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from comfy_api.latest import io
 
 from ..storymotion.motion.data import styles
-from ..storymotion.motion.mapper import ENGINES, GUARDS, map_motion, preset_choices
+from ..storymotion.motion.mapper import AUTO, ENGINES, GUARDS, map_motion, preset_choices
 from ..storymotion.report import line, speak
 from .language import says_errors_in_users_language, user_language
+from .lists import slots
 
 
 class SafeMotionMapper(io.ComfyNode):
-    """Dialogue and scene in, motion and prompts out."""
+    """Dialogue and scene in, motion and prompts out, for one scene or for all scenes of a story."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -19,13 +22,17 @@ class SafeMotionMapper(io.ComfyNode):
             node_id="SafeMotionMapper",
             display_name="Safe Motion Mapper",
             category="StoryMotion/Motion",
-            description="Chooses a small gesture that fits the line and keeps eyes and face, and writes the prompt.",
+            description="Chooses a small gesture that fits the line and keeps eyes and face, and writes the prompt. "
+            "Takes the lines of a whole story, too: a list gives one motion for each scene, a single value "
+            "is for all scenes.",
+            is_input_list=True,
             inputs=[
                 io.String.Input(
                     "dialogue",
                     multiline=True,
                     default="",
-                    tooltip="The line that is spoken, in any language. It is read, never altered.",
+                    tooltip="The line that is spoken, in any language. It is read, never altered. "
+                    "A list has one line for each scene.",
                 ),
                 io.String.Input(
                     "scene",
@@ -86,29 +93,40 @@ class SafeMotionMapper(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.String.Output(display_name="motion", tooltip="The motion alone."),
-                io.String.Output(display_name="prompt", tooltip="Style, scene and motion, for the shot."),
-                io.String.Output(display_name="negative_prompt", tooltip="For pipelines that have one."),
-                io.String.Output(display_name="preset", tooltip="The gesture that was chosen."),
-                io.String.Output(display_name="reason", tooltip="Why."),
+                io.String.Output(display_name="motion", tooltip="The motion alone.", is_output_list=True),
+                io.String.Output(
+                    display_name="prompt", tooltip="Style, scene and motion, for the shot.", is_output_list=True
+                ),
+                io.String.Output(
+                    display_name="negative_prompt", tooltip="For pipelines that have one.", is_output_list=True
+                ),
+                io.String.Output(display_name="preset", tooltip="The gesture that was chosen.", is_output_list=True),
+                io.String.Output(display_name="reason", tooltip="Why.", is_output_list=True),
             ],
         )
 
     @classmethod
     @says_errors_in_users_language
-    def execute(
-        cls,
-        dialogue: str,
-        scene: str = "",
-        style: str = "anime",
-        guard: str = "safe",
-        preset: str = "auto",
-        engine: str = "ltx-2",
-        seconds: float = 0.0,
-        seed: int = 0,
-        lint: str = "keep",
-    ) -> io.NodeOutput:
-        plan = map_motion(dialogue, scene, style, guard, preset, engine)
-        unused = [line("motion-not-yet", name=name) for name, value in (("seconds", seconds), ("seed", seed)) if value]
-        reason = speak([*plan.reasons, *unused], user_language())
-        return io.NodeOutput(plan.motion, plan.prompt, plan.negative_prompt, plan.preset, reason)
+    def execute(cls, **inputs: list[Any]) -> io.NodeOutput:
+        language = user_language()
+        scenes = [_outputs(language, **scene) for scene in slots(inputs)]
+        return io.NodeOutput(*[list(output) for output in zip(*scenes)])
+
+
+def _outputs(
+    language: str,
+    dialogue: str,
+    scene: str = "",
+    style: str = "anime",
+    guard: str = "safe",
+    preset: str = AUTO,
+    engine: str = "ltx-2",
+    seconds: float = 0.0,
+    seed: int = 0,
+    lint: str = "keep",
+) -> tuple[str, str, str, str, str]:
+    """The outputs for one scene. Raises UnknownChoice."""
+    plan = map_motion(dialogue, scene, style, guard, preset, engine)
+    unused = [line("motion-not-yet", name=name) for name, value in (("seconds", seconds), ("seed", seed)) if value]
+    reason = speak([*plan.reasons, *unused], language)
+    return plan.motion, plan.prompt, plan.negative_prompt, plan.preset, reason

@@ -168,6 +168,26 @@ def cost_lines(cost: Cost) -> tuple[Line, ...]:
     return spent, line("cost-over-target", **per_8s) if cost.over_target else line("cost-within-target", **per_8s)
 
 
+def story_lines(
+    shots: int,
+    video_seconds: float,
+    seconds_by_phase: Mapping[str, float],
+    gpu_name: str,
+    settings: CostSettings,
+    rates: tuple[Rate, ...],
+) -> tuple[Line, ...]:
+    """What a queue of ``shots`` cost, on the average of 8 seconds of its video and in all.
+
+    ``video_seconds``: how long the shots play that were rendered now; ``seconds_by_phase``: everything that
+    was paid for, loading and failed shots too. Shots that were reused cost nothing and would flatter the
+    average, so they are in neither. With no video there is no average. Raises ValueOutOfRange as ``shot_cost``.
+    """
+    cost = shot_cost(seconds_by_phase, video_seconds or TARGET_SECONDS, gpu_name, settings, rates)
+    total = line("story-total", shots=shots, video=video_seconds, seconds=float(cost.seconds))
+    lines = cost_lines(cost)
+    return total, *(lines if video_seconds else lines[:1])
+
+
 def _words(name: str) -> frozenset[str]:
     return frozenset(re.findall(r"[a-z0-9]+", name.lower()))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,13 @@ import pytest
 from dev.tiny_models import TinyModels, make_model_set
 
 pytest_plugins = ["dev.pytest_comfy"]
+
+
+@pytest.fixture(scope="session")
+def comfy_data(comfy_data: Path) -> Path:
+    """ComfyUI's base directory, with a node that makes lists; before any test starts the server."""
+    shutil.copy(Path(__file__).parent / "comfy" / "list_node.py", comfy_data / "custom_nodes")
+    return comfy_data
 
 
 @pytest.fixture(scope="session")

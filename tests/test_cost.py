@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from storymotion.cost import Cost, CostSettings, cost_lines, find_rate, load_rates, shot_cost
+from storymotion.cost import Cost, CostSettings, cost_lines, find_rate, load_rates, shot_cost, story_lines
 from storymotion.errors import ValueOutOfRange
 
 SETTINGS = CostSettings()
@@ -119,6 +119,34 @@ def test_the_users_own_price_comes_before_every_rate() -> None:
 def test_every_shipped_rate_has_a_source_and_a_date() -> None:
     for rate in RATES:
         assert rate.source and len(rate.date) == 10 and rate.usd_per_second > 0
+
+
+# --- a whole story -----------------------------------------------------------------------------------------------
+
+
+def story(shots: int, video: float, gpu: str = "NVIDIA A10G") -> list[str]:
+    seconds = {"loading": 90.0, "scene 1": 84.0, "scene 2": 84.5}
+    return [line.speak() for line in story_lines(shots, video, seconds, gpu, SETTINGS, RATES)]
+
+
+def test_a_story_is_charged_with_its_loading_and_averaged_over_its_video() -> None:
+    # 258.5 s x $0.000306 x 1450 KRW are 114.7 KRW, for twice 193 frames at 24 fps.
+    assert story(2, 2 * 193 / 24) == [
+        "2 shots rendered, 16.08 s of video, in 258.5 s with all loading.",
+        "258.5 s on NVIDIA A10G at $0.000306/s (Modal list price, 2026-03-25) = $0.0791 = 115 KRW at 1450 KRW per USD.",
+        "57 KRW per 8 s, over the target of 54 KRW.",
+    ]
+
+
+def test_a_story_without_a_finished_shot_has_a_price_and_no_average() -> None:
+    total, spent = story(0, 0.0)
+    assert total.startswith("0 shots rendered")
+    assert "115 KRW" in spent
+
+
+def test_a_story_on_a_gpu_without_a_rate_says_how_long_it_took() -> None:
+    total, unknown = story(2, 16.0, "the CPU")
+    assert "258.5 s" in total and unknown.startswith("No cost")
 
 
 # --- the user's file ---------------------------------------------------------------------------------------------

@@ -3,6 +3,8 @@
     StoryMotionError
     |-- ValueOutOfRange         a number is outside its range, or not a number
     |-- UnknownChoice           a name is not one of the offered ones
+    |-- ListLengthsDisagree     lists of different lengths came where one value a scene belongs
+    |-- EmptyList               a list came without a value
     |-- ShotError
     |   |-- SizeNotMultiple     width or height is off the model's grid
     |   |-- FramesNotOnGrid     the frame count is not 8k+1
@@ -94,12 +96,14 @@ from .models import (
     WrongKindOfModel,
 )
 from .shots import (
+    EmptyList,
     FramesNotOnGrid,
     GuidanceBlockMissing,
     GuideError,
     GuideOutsideShot,
     GuidesMissing,
     GuidesOnSameFrame,
+    ListLengthsDisagree,
     SeveralPictures,
     ShotError,
     ShotWithoutSound,
@@ -111,6 +115,7 @@ __all__ = [
     "CheckpointIncomplete",
     "CheckpointPrequantised",
     "DoesNotFit",
+    "EmptyList",
     "EncodeFailed",
     "Fp8LoraNeedsTriton",
     "FramesNotOnGrid",
@@ -119,6 +124,7 @@ __all__ = [
     "GuideOutsideShot",
     "GuidesMissing",
     "GuidesOnSameFrame",
+    "ListLengthsDisagree",
     "LoraAmbiguous",
     "LoraError",
     "LoraIncomplete",

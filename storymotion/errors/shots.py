@@ -1,10 +1,33 @@
-"""Errors in what is to be rendered: sizes, lengths, guidance, guides."""
+"""Errors in what is to be rendered: lists of scenes, sizes, lengths, guidance, guides."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from .base import StoryMotionError
+
+
+@dataclass(eq=False)
+class ListLengthsDisagree(StoryMotionError):
+    """A node got lists of different lengths; which value belongs to which scene would be a guess.
+
+    ``lengths``: every socket with more than one value and how many, "dialogue 6, seed 4".
+    """
+
+    code = "list-lengths-disagree"
+    problem = "The inputs have different numbers of values: {lengths}."
+    remedy = "Give each of them one value for every scene, or a single value for all scenes."
+    lengths: str
+
+
+@dataclass(eq=False)
+class EmptyList(StoryMotionError):
+    """A node got a list without a value, as when a filter upstream left nothing."""
+
+    code = "empty-list"
+    problem = "The input {name} got an empty list."
+    remedy = "Check the node that is connected to it: it has to hand on at least one value."
+    name: str
 
 
 @dataclass(eq=False)

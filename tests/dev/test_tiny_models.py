@@ -238,6 +238,34 @@ def test_thirty_layers_are_thirty_blocks(models_dir: Path):
     assert blocks == set(range(30))
 
 
+def test_a_wider_set_has_files_of_its_own_that_fit_each_other(models_dir: Path, flavor: str):
+    usual, wide = make_model_set(models_dir, flavor), make_model_set(models_dir, flavor, width=48)
+    assert set(wide.files()) & set(usual.files()) == {usual.spatial_upscaler, *usual.gemma_root.iterdir()}
+    assert wide.checkpoint.name == f"tiny-ltx-{flavor}-48-wide.safetensors"
+    metadata, checkpoint, keys = read(wide.ic_lora)[0], shapes(wide.checkpoint), shapes(wide.distilled_lora)
+    assert checkpoint["model.diffusion_model.patchify_proj.weight"] == [48, 128]
+    assert checkpoint["model.diffusion_model.audio_patchify_proj.weight"] == [24, 128]
+    for key, (rows, columns) in keys.items():
+        layer, _, half = key.removesuffix(".weight").rpartition(".")
+        fits = {"lora_A": (1, columns), "lora_B": (0, rows)}[half]
+        assert checkpoint[f"model.{layer}.weight"][fits[0]] == fits[1]
+    assert metadata["reference_downscale_factor"] == "1"
+
+
+@pytest.mark.slow
+def test_a_wide_set_renders(models_dir: Path, flavor: str):
+    pytest.importorskip("torch")
+    from storymotion.ltx.models import Lora, ModelSet
+    from storymotion.ltx.render import render_shot
+    from storymotion.ltx.shots import TwoStageShot
+
+    wide = make_model_set(models_dir, flavor, width=48)
+    lora = Lora(wide.distilled_lora, 0.6)
+    shot = TwoStageShot("A red cat walks.", 64, 64, 9, 24.0, 1, steps=2, distilled_lora=lora)
+    made = render_shot(ModelSet(wide.checkpoint, wide.gemma_root, wide.spatial_upscaler), shot)
+    assert made.frames.float().std() > 10
+
+
 def test_an_interrupted_write_leaves_no_half_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     whole_write = Path.write_bytes
 
@@ -273,7 +301,7 @@ def test_a_missing_gemma_file_comes_back(models_dir: Path):
     assert tokenizer.read_bytes() == content
 
 
-@pytest.mark.parametrize("wrong", [{"flavor": "2.5"}, {"layers": 1}, {"layers": 49}])
+@pytest.mark.parametrize("wrong", [{"flavor": "2.5"}, {"layers": 1}, {"layers": 49}, {"width": 16}, {"width": 100}])
 def test_arguments_outside_their_range_are_refused(tmp_path: Path, wrong: dict):
     with pytest.raises(ValueError, match="Choose"):
         make_model_set(tmp_path, **wrong)
@@ -290,5 +318,5 @@ def test_the_command_prints_each_size(models: TinyModels, models_dir: Path, flav
     )
     assert run.returncode == 0, run.stderr
     lines = run.stdout.splitlines()
-    assert f"{models.checkpoint.stat().st_size:>10,}  checkpoints/{models.checkpoint.name}" in lines
-    assert lines[-1] == f"{sum(file.stat().st_size for file in models.files()):>10,}  in all"
+    assert f"{models.checkpoint.stat().st_size:>13,}  checkpoints/{models.checkpoint.name}" in lines
+    assert lines[-1] == f"{sum(file.stat().st_size for file in models.files()):>13,}  in all"
