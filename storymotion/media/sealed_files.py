@@ -93,10 +93,10 @@ def sealed_length(file: BinaryIO) -> int:
     return length
 
 
-def remove_dead_parts(folder: Path) -> None:
+def remove_dead_files(folder: Path, names: str = PART_NAMES) -> None:
     """Remove unfinished files that processes left behind when they died; those of living ones are younger."""
     with suppress(OSError):
-        for part in folder.glob(PART_NAMES):
+        for file in folder.glob(names):
             with suppress(OSError):
-                if time.time() - part.stat().st_mtime > DEAD_AFTER_SECONDS:
-                    part.unlink()
+                if time.time() - file.stat().st_mtime > DEAD_AFTER_SECONDS:
+                    file.unlink()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 from ..errors import EncodeFailed
 from ..progress import Progress, ignore_progress
 from .output import refusals
-from .sealed_files import BrokenFile, SealedWriter, TooLong, remove_dead_parts, sealed_length, sealed_output
+from .sealed_files import BrokenFile, SealedWriter, TooLong, remove_dead_files, sealed_length, sealed_output
 from .shot_format import MakeFrames, StoredShot, memory_for_frames, read_shot, write_shot
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class ShotStore:
 
     def __init__(self, folder: Path, largest_bytes: int) -> None:
         self._folder, self._largest_bytes = Path(folder), largest_bytes
-        remove_dead_parts(self._folder)
+        remove_dead_files(self._folder)
 
     def has(self, key: str) -> bool:
         """Whether there is a file for the shot ``key``; only ``get`` finds out whether it is good."""
@@ -134,7 +134,7 @@ class ShotStore:
         try:
             with refusals(path.name):
                 self._folder.mkdir(parents=True, exist_ok=True)
-            remove_dead_parts(self._folder)
+            remove_dead_files(self._folder)
             with sealed_output(path, self._largest_bytes) as writer:
                 write(writer)
         except EncodeFailed as error:
