@@ -26,12 +26,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ..progress import Progress
 from .output import refusals
@@ -81,7 +82,7 @@ def write_shot(writer: SealedWriter, shot: StoredShot, name: str, progress: Prog
 
     frames = shot.frames.numpy()
     digest, packets = hashlib.sha256(), []
-    encoder = _coder("w", name, frames.shape)
+    encoder = _encoder(frames.shape[1], frames.shape[2], name)
     for index, each in enumerate(frames):
         frame = np.ascontiguousarray(each)
         digest.update(frame.data)
@@ -123,7 +124,7 @@ def read_shot(file: BinaryIO, length: int, make_frames: MakeFrames, progress: Pr
         shape = (count, height, width, channels)
         packets, wave_shape = description["packets"], description["waveform"]
         frame_rate, facts = Fraction(description["frame_rate"]), description["facts"]
-        decoder = _coder("r", FORMAT, shape)
+        decoder = _decoder()
     frames, digest = make_frames(shape), hashlib.sha256()
     target = frames.numpy()
     for index, size in enumerate(packets):
@@ -144,26 +145,32 @@ def read_shot(file: BinaryIO, length: int, make_frames: MakeFrames, progress: Pr
 def _read_description(file: BinaryIO, length: int) -> dict[str, Any]:
     file.seek(length - 8)
     (size,) = struct.unpack("<Q", file.read(8))
+    if size > length - 8:
+        raise BrokenFile("it is not a stored shot")
     file.seek(length - 8 - size)
     description = json.loads(file.read(size).decode("utf-8"))
     if description["format"] != FORMAT or description["codec"] != CODEC:
         raise BrokenFile(f"it is of another format: {description['format']}, {description['codec']}")
+    packets = description["packets"]
+    if len(packets) != description["frames"][0]:
+        raise BrokenFile(f"it has {len(packets)} frames instead of {description['frames'][0]}")
+    if sum(packets) + 4 * math.prod(description["waveform"] or [0]) + size + 8 != length:
+        raise BrokenFile("frames, sound and description do not fill it")
     file.seek(0)
     return description
 
 
-def _coder(mode: Literal["r", "w"], name: str, shape: tuple[int, ...]) -> VideoCodecContext:
+def _encoder(height: int, width: int, name: str) -> VideoCodecContext:
     import av
 
     with refusals(name):
-        coder = av.CodecContext.create(CODEC, mode)
-        assert isinstance(coder, av.VideoCodecContext)
-        coder.thread_type, coder.thread_count = "SLICE", THREADS
-        if mode == "w":
-            coder.height, coder.width, coder.pix_fmt = shape[1], shape[2], "gbrp"
-            coder.time_base = Fraction(1, 1000)
-            coder.options = {"pred": "gradient"}
-    return coder
+        encoder = av.CodecContext.create(CODEC, "w")
+        assert isinstance(encoder, av.VideoCodecContext)
+        encoder.thread_type, encoder.thread_count = "SLICE", THREADS
+        encoder.height, encoder.width, encoder.pix_fmt = height, width, "gbrp"
+        encoder.time_base = Fraction(1, 1000)
+        encoder.options = {"pred": "gradient"}
+        return encoder
 
 
 def _encode(encoder: VideoCodecContext, frame: np.ndarray, index: int, name: str) -> list[memoryview]:
@@ -173,6 +180,15 @@ def _encode(encoder: VideoCodecContext, frame: np.ndarray, index: int, name: str
         picture = av.VideoFrame.from_ndarray(frame, format="rgb24").reformat(format="gbrp")
         picture.pts = index
         return [memoryview(packet) for packet in encoder.encode(picture)]
+
+
+def _decoder() -> VideoCodecContext:
+    import av
+
+    decoder = av.CodecContext.create(CODEC, "r")
+    assert isinstance(decoder, av.VideoCodecContext)
+    decoder.thread_type, decoder.thread_count = "SLICE", THREADS
+    return decoder
 
 
 def _decode(decoder: VideoCodecContext, packet: bytes) -> np.ndarray:
