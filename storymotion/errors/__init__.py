@@ -45,6 +45,7 @@
         |-- OddSize             4:2:0 video needs even sides
         |-- WrongFrame          a frame is not 8-bit RGB of the video's size
         |-- EncodeFailed        the encoder or the disk refused
+        |-- NoRoomForFrames     the disk cannot hold frames that main memory should not
         `-- UnreadableVideo     the file cannot be opened, or has no video
 
 An error is one sentence on what is wrong, with the value in it, and one on what to do. Both are
@@ -76,6 +77,7 @@ from .media import (
     EncodeFailed,
     MediaError,
     NoFrames,
+    NoRoomForFrames,
     OddSize,
     UnreadableVideo,
     WrongFrame,
@@ -140,6 +142,7 @@ __all__ = [
     "ModelFileMissing",
     "NoFrames",
     "NoModelFiles",
+    "NoRoomForFrames",
     "NotSafetensors",
     "OddSize",
     "PrecisionDoesNotFit",

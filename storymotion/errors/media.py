@@ -58,6 +58,18 @@ class EncodeFailed(MediaError):
 
 
 @dataclass(eq=False)
+class NoRoomForFrames(MediaError):
+    """The disk cannot hold the frames that main memory should not."""
+
+    code = "no-room-for-frames"
+    problem = "No room for {megabytes} MB of frames in '{folder}': {reason}."
+    remedy = "Free some space on that disk, or make fewer shots in one queue."
+    folder: str
+    megabytes: int
+    reason: str
+
+
+@dataclass(eq=False)
 class UnreadableVideo(MediaError):
     """The file cannot be opened as video, or holds no video."""
 

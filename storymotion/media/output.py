@@ -12,6 +12,9 @@ from typing import BinaryIO
 
 from ..errors import EncodeFailed
 
+# What the files are called that are not complete yet.
+PART_NAMES = ".storymotion-*.part"
+
 
 @contextmanager
 def whole_or_nothing(target: Path | BinaryIO, name: str) -> Iterator[Path]:
@@ -26,7 +29,7 @@ def whole_or_nothing(target: Path | BinaryIO, name: str) -> Iterator[Path]:
     if isinstance(target, Path):
         # Unique for every call, and no longer than this whatever the target is called: the name of the
         # target may already have the greatest length that the file system allows.
-        temporary = target.parent / f".storymotion-{uuid.uuid4().hex}.part"
+        temporary = target.parent / PART_NAMES.replace("*", uuid.uuid4().hex)
         try:
             yield temporary
             with refusals(name):
