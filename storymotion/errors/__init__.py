@@ -38,6 +38,11 @@
     |   |-- LoraStageImpossible  the pipeline cannot apply it in the stage that was asked for
     |   |-- LoraReferenceConflict  IC-LoRAs want reference videos of different sizes
     |   `-- Fp8LoraNeedsTriton  LoRAs cannot be added to 8-bit weights on this machine
+    |-- StoryError
+    |   |-- StoryMissing        the chosen story is not in the input folder
+    |   |-- NoStories           the input folder has no story to choose
+    |   |-- NoScenesForEngine   no scene of the story is for the chosen engine
+    |   `-- StoryInvalid        everything that is wrong with a story, by line and scene
     `-- MediaError
         |-- NoFrames            nothing to encode
         |-- OddSize             4:2:0 video needs even sides
@@ -106,6 +111,13 @@ from .shots import (
     SizeNotMultiple,
     UnreadableImage,
 )
+from .story import (
+    NoScenesForEngine,
+    NoStories,
+    StoryError,
+    StoryInvalid,
+    StoryMissing,
+)
 
 __all__ = [
     "CheckpointIncomplete",
@@ -134,6 +146,8 @@ __all__ = [
     "ModelFileMissing",
     "NoFrames",
     "NoModelFiles",
+    "NoScenesForEngine",
+    "NoStories",
     "NotSafetensors",
     "OddSize",
     "PrecisionDoesNotFit",
@@ -144,6 +158,9 @@ __all__ = [
     "ShotError",
     "ShotWithoutSound",
     "SizeNotMultiple",
+    "StoryError",
+    "StoryInvalid",
+    "StoryMissing",
     "StoryMotionError",
     "TextEncoderIncomplete",
     "UnknownChoice",
