@@ -130,7 +130,7 @@ def _read_json(text: str, table: Table, unknown: dict[str, None]) -> None:
             elif name == "defaults" and isinstance(value, tuple):
                 table.defaults = Row(at_line, 0, _values(value, at_line, table, unknown, SETTINGS))
             elif name == "title" and isinstance(value, str) and not isinstance(value, Number):
-                table.title = value
+                table.title = shown(value, 100)
             elif name in STORY_KEYS:
                 wanted = STORY_KEYS[name]
                 table.problems.append(line("story-key-wrong", line=at_line, name=key, wanted=wanted))
