@@ -92,7 +92,8 @@ def _describe(base: Path) -> dict[str, NodeInfo]:
 
     told = {node.GET_SCHEMA().node_id: node.GET_NODE_INFO_V1() for node in asyncio.run(nodes())}
     folders: Any = importlib.import_module("pack.nodes.folders")
-    no_files = {choice for folder in folders.ROLES for choice in folders.choices(folder)}
+    story: Any = importlib.import_module("pack.nodes.story")
+    no_files = {choice for folder in folders.ROLES for choice in folders.choices(folder)} | set(story.story_choices())
     for info in told.values():
         for kind, options in inputs_of(info).values():
             choices = choices_of(kind, options)

@@ -12,6 +12,7 @@ from .motion import SafeMotionMapper
 from .plan import StoryMotionImageGuide, StoryMotionShotPlan
 from .samples import offer_samples
 from .shots import StoryMotionDistilled, StoryMotionICLora
+from .story import StoryMotionLoadStory
 
 NODES: list[type[io.ComfyNode]] = [
     StoryMotionLTX2Model,
@@ -25,6 +26,7 @@ NODES: list[type[io.ComfyNode]] = [
     StoryMotionICLora,
     StoryMotionGuidance,
     SafeMotionMapper,
+    StoryMotionLoadStory,
     StoryMotionAnimationEncode,
 ]
 

@@ -12,9 +12,15 @@ import pytest
 
 from storymotion.errors import StoryMotionError
 from storymotion.messages import catalogue
+from storymotion.report import line
 
 ROOT = Path(__file__).parents[1]
-SAMPLES = {"int": 7, "float": 0.5, "str": "sample"}
+SAMPLES = {
+    "int": 7,
+    "float": 0.5,
+    "str": "sample",
+    "tuple[Line, ...]": (line("story-empty"), line("story-key-twice", line=3, name="image")),
+}
 
 
 def error_classes(base: type[StoryMotionError] = StoryMotionError) -> list[type[StoryMotionError]]:
@@ -54,8 +60,17 @@ def test_an_error_says_the_same_values_in_both_languages(error_class: type[Story
 @pytest.mark.parametrize("error_class", error_classes(), ids=lambda each: each.code)
 def test_an_error_speaks(error_class: type[StoryMotionError]) -> None:
     error = error_class(**{field.name: SAMPLES[str(field.type)] for field in fields(error_class)})
-    english, korean = error.speak("ko").split("\n")
-    assert error.speak("en") == english == str(error)
+    english = error.speak("en")
+    assert str(error) == english
+    assert error.speak("ko").startswith(f"{english}\n")
+    korean = error.speak("ko").removeprefix(f"{english}\n")
+    # One line, and one more for each line of a report that the error holds: said in both languages.
+    held = [each for value in error.values().values() if isinstance(value, tuple) for each in value]
+    assert english.count("\n") == korean.count("\n") == len(held)
+    assert all(each.speak("en") in english for each in held)
+    assert all(
+        each.speak("ko") == f"{each.speak('en')} / {said[2:]}" for each, said in zip(held, korean.split("\n")[1:])
+    )
     for sentence in (english, korean):
         assert "{" not in sentence and "}" not in sentence
     error.language = "ko"

@@ -40,6 +40,11 @@
     |   |-- LoraStageImpossible  the pipeline cannot apply it in the stage that was asked for
     |   |-- LoraReferenceConflict  IC-LoRAs want reference videos of different sizes
     |   `-- Fp8LoraNeedsTriton  LoRAs cannot be added to 8-bit weights on this machine
+    |-- StoryError
+    |   |-- StoryMissing        the chosen story is not in the input folder
+    |   |-- NoStories           the input folder has no story to choose
+    |   |-- NoScenesForEngine   no scene of the story is for the chosen engine
+    |   `-- StoryInvalid        everything that is wrong with a story, by line and scene
     `-- MediaError
         |-- NoFrames            nothing to encode
         |-- OddSize             4:2:0 video needs even sides
@@ -112,6 +117,13 @@ from .shots import (
     SizeNotMultiple,
     UnreadableImage,
 )
+from .story import (
+    NoScenesForEngine,
+    NoStories,
+    StoryError,
+    StoryInvalid,
+    StoryMissing,
+)
 
 __all__ = [
     "CheckpointIncomplete",
@@ -143,6 +155,8 @@ __all__ = [
     "NoFrames",
     "NoModelFiles",
     "NoRoomForFrames",
+    "NoScenesForEngine",
+    "NoStories",
     "NotSafetensors",
     "OddSize",
     "PrecisionDoesNotFit",
@@ -153,6 +167,9 @@ __all__ = [
     "ShotError",
     "ShotWithoutSound",
     "SizeNotMultiple",
+    "StoryError",
+    "StoryInvalid",
+    "StoryMissing",
     "StoryMotionError",
     "TextEncoderIncomplete",
     "UnknownChoice",

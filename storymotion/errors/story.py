@@ -1,0 +1,73 @@
+"""Errors in a story: the manifest and its pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ..messages import english, korean
+from ..report import Line, line
+from .base import StoryMotionError
+
+MOST_PROBLEMS_SHOWN = 30
+
+
+class StoryError(StoryMotionError):
+    """A story cannot be used."""
+
+
+@dataclass(eq=False)
+class StoryMissing(StoryError):
+    """The chosen story is not in ComfyUI's input folder."""
+
+    code = "story-missing"
+    problem = "The story '{name}' was not found in {folder}."
+    remedy = "Choose one from the list, or put the file and its pictures there and press R to refresh."
+    name: str
+    folder: str
+
+
+@dataclass(eq=False)
+class NoStories(StoryError):
+    """ComfyUI's input folder has no story to choose."""
+
+    code = "no-stories"
+    problem = "There is no story in {folder}."
+    remedy = "Put a .json or .csv file and its pictures there, as docs/STORY.md says, and press R to refresh."
+    folder: str
+
+
+@dataclass(eq=False)
+class NoScenesForEngine(StoryError):
+    """No scene of the story is for the chosen engine."""
+
+    code = "no-scenes-for-engine"
+    problem = "No scene of the story '{name}' is for the engine {engine}; it has scenes for {found}."
+    remedy = "Choose all or another engine, or write {engine} into the engine column."
+    name: str
+    engine: str
+    found: str
+
+
+@dataclass(eq=False)
+class StoryInvalid(StoryError):
+    """Everything that is wrong with a story, at once: one report line for each problem, in the order of the file."""
+
+    code = "story-invalid"
+    problem = "The story '{name}' cannot be used as it is."
+    remedy = "Correct this and queue it again:\n{problems}"
+    name: str
+    problems: tuple[Line, ...]
+
+    def speak(self, language: str) -> str:
+        """One sentence, then the problems, one a line; for ``language == "ko"`` all of it once more in Korean."""
+        shown = list(self.problems[:MOST_PROBLEMS_SHOWN])
+        if len(self.problems) > len(shown):
+            shown.append(line("story-more", count=len(self.problems) - len(shown)))
+
+        def values(say: Callable[[str, str, Mapping[str, object]], str]) -> dict[str, object]:
+            told = "\n".join(f"- {say('report', each.code, each.values)}" for each in shown)
+            return {"name": self.name, "problems": told}
+
+        text = f"{self.problem} {self.remedy}".format(**values(english))
+        return f"{text}\n{korean('errors', self.code, values(korean))}" if language == "ko" else text
