@@ -61,6 +61,7 @@ class ModelAccess:
         return Handle(lambda: self._model(component))
 
     def _model(self, component: Component) -> Any:
+        self.residents.watch.on_build = self._meter.announce_load
         with self._meter.paused():
             model = self._fetch(component)
         # The hooks inside the model know no shot: the one that is about to call it listens.

@@ -83,7 +83,7 @@ class LoadOnce:
                     if turn.error is not None:
                         raise turn.error
         finally:
-            self._ends = True
+            self._ends = bool(waiting)
             for turn in waiting:
                 while turn.started and not turn.done:
                     turn.resume()

@@ -89,6 +89,10 @@ class Meter:
         fraction = self._starts[phase] + part * self._current.share / self._whole
         self._report(max(self._done, int(fraction * UNITS)))
 
+    def announce_load(self, kind: str) -> None:
+        """A model is about to be read, which can take a while."""
+        self._show(f"loading the {kind.replace('_', ' ')}")
+
     def finish(self) -> None:
         """Everything is done; ``seconds`` has how long each phase took."""
         self._end_phase()
@@ -110,8 +114,11 @@ class Meter:
 
     def _report(self, done: int) -> None:
         self._done = done
+        self._show(self._current.name)
+
+    def _show(self, what: str) -> None:
         try:
-            self._progress(done, UNITS, self._current.name)
+            self._progress(self._done, UNITS, what)
         except BaseException as cancelled:
             self.cancelled_by = cancelled
             raise

@@ -168,7 +168,6 @@ class _Queue:
     def _render(self, planned: QueuePlan, placement: Placement, keys: Mapping[int, str]) -> list[Load]:
         residents = self._residents
         loads: list[Load] = []
-        residents.watch.on_build = self._announce_load
         try:
             with _torch().inference_mode(), _quick_collections():
                 for text_encoder, indices in _by_text_encoder(planned).items():
@@ -240,11 +239,6 @@ class _Queue:
             self._host.progress(int(whole * UNITS), UNITS, f"scene {index + 1} of {self._scenes}, {what}")
 
         return progress
-
-    def _announce_load(self, kind: str) -> None:
-        if self._scenes > 1:
-            whole = sum(self._done.values()) / self._scenes
-            self._host.progress(int(whole * UNITS), UNITS, f"loading the {kind.replace('_', ' ')}")
 
     def _share_loading(self, new: Mapping[int, Checked], wall: float) -> None:
         """What was not any shot's own time, loading above all, is everybody's."""

@@ -196,7 +196,9 @@ class OnAGpu:
         self.device = device
 
 
-def used_in_turn(residents: Residents, keep: str, kinds_in_turn: list[str], lean: bool = False) -> list[tuple[str, str]]:
+def used_in_turn(
+    residents: Residents, keep: str, kinds_in_turn: list[str], lean: bool = False
+) -> list[tuple[str, str]]:
     """What happens when models of these kinds are used one after the other; transformers differ by a digit."""
     events: list[tuple[str, str]] = []
     placement = Placement("cuda", "cuda", keep, lean)
