@@ -89,7 +89,7 @@ def test_drawn_frames_come_back_to_the_bit_and_are_compressed(store: ShotStore, 
 
 def test_frames_that_do_not_lie_side_by_side_in_memory(store: ShotStore) -> None:
     wide = noise_shot((9, 32, 80))
-    shot = StoredShot(wide.frames[::2, :, 10:50].flip(1), Fraction(25), wide.waveform, 48_000)
+    shot = StoredShot(wide.frames[::2, :, 10:50], Fraction(25), wide.waveform, 48_000)
     assert store.put(key(1), shot)
     assert same(store.get(key(1)), shot)
 
@@ -471,6 +471,15 @@ def test_what_cannot_be_removed_does_not_stop_the_others(folder: Path) -> None:
     store = ShotStore(folder, store.size() + 10)
     assert store.put(key(3), noise_shot())
     assert not store.has(key(2)) and same(store.get(key(3)), noise_shot())
+
+
+def test_a_new_shot_stays_even_if_the_clock_was_turned_back(folder: Path) -> None:
+    store = ShotStore(folder, PLENTY)
+    assert store.put(key(1), noise_shot())
+    tomorrow = time.time() + 86_400
+    os.utime(folder / f"{key(1)}.shot", (tomorrow, tomorrow))
+    assert ShotStore(folder, store.size() + 10).put(key(2), noise_shot())
+    assert store.keys() == [key(2)]
 
 
 def test_files_of_others_are_neither_counted_nor_removed(folder: Path) -> None:
