@@ -1,4 +1,4 @@
-"""Draw the pack's own pictures: two moments of a scene, the icon and the thumbnails of the workflows.
+"""Draw the pack's own pictures: the scenes of the sample story, the icon and the thumbnails of the workflows.
 
     python -m dev.drawings [DIR]
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from . import thumbnails
+from . import story_scenes, thumbnails
 from .pen import Canvas, curve, symmetric
 from .scene_figures import draw_arms, draw_cat, draw_child
 from .scene_room import (
@@ -33,6 +33,7 @@ from .scene_room import (
 )
 
 REPOSITORY = Path(__file__).parents[1]
+
 
 def scene(moment: float = 0.0) -> Image.Image:
     """A child, a cat and a window at evening, 1280 x 720: what the shipped workflows animate.
@@ -76,6 +77,10 @@ def draw_pictures(folder: Path) -> list[Path]:
     pictures = {
         Path("workflows/input/storymotion_scene_01.png"): first,
         Path("workflows/input/storymotion_scene_02.png"): moments[-1],
+        Path("workflows/input/storymotion_scene_03.png"): story_scenes.lane(),
+        Path("workflows/input/storymotion_scene_04.png"): story_scenes.hill(),
+        Path("workflows/input/storymotion_scene_05.png"): story_scenes.wish(),
+        Path("workflows/input/storymotion_scene_06.png"): story_scenes.bed(),
         Path("docs/icon.png"): icon(),
         Path("workflows/01_distilled_shot.jpg"): thumbnails.distilled(first),
         Path("workflows/02_two_stage_shot.jpg"): thumbnails.two_stage(first),

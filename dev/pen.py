@@ -111,6 +111,7 @@ class Canvas:
         self.size = (width, height)
         self._image = Image.new("RGB", (width * OVERSAMPLING, height * OVERSAMPLING), paper)
         self._places: list[Callable[[Path], Path]] = []
+        self._thickness = 1.0
 
     def fill(self, path: Path, colour: str, opacity: float = 1.0) -> None:
         """Fill a closed path; ``opacity`` 0..1."""
@@ -122,7 +123,7 @@ class Canvas:
 
     def line(self, path: Path, colour: str = INK, width: float = LINE) -> None:
         """Draw an open path with round ends."""
-        points, thick = self._pixels(path), round(width * OVERSAMPLING)
+        points, thick = self._pixels(path), round(width * self._thickness * OVERSAMPLING)
         pen, radius = self._pen(), (thick - 1) / 2
         pen.line(points, fill=colour, width=thick, joint="curve")
         for x, y in (points[0], points[-1]):
@@ -147,11 +148,24 @@ class Canvas:
         self._image = drawing
 
     @contextmanager
-    def placed(self, right: float = 0.0, down: float = 0.0, turn: float = 0.0, about: Point = (0, 0)) -> Iterator[None]:
-        """What is drawn in this block is turned clockwise by ``turn`` degrees around ``about``, then shifted."""
-        self._places.append(lambda path: moved(turned(path, turn, about), right, down))
+    def placed(
+        self, right: float = 0.0, down: float = 0.0, turn: float = 0.0, about: Point = (0, 0), scale: float = 1.0
+    ) -> Iterator[None]:
+        """What is drawn in this block is turned by ``turn`` degrees (clockwise) and scaled around ``about``, then shifted.
+
+        Lines become thinner or thicker by the square root of ``scale``, so that a small figure keeps its outline.
+        """
+
+        def place(path: Path) -> Path:
+            about_zero = moved(turned(path, turn, about), -about[0], -about[1])
+            return moved(about_zero, about[0] + right, about[1] + down, scale)
+
+        thickness = self._thickness
+        self._places.append(place)
+        self._thickness *= math.sqrt(scale)
         yield
         self._places.pop()
+        self._thickness = thickness
 
     def paste(self, picture: Image.Image, left: float, top: float, width: float, height: float) -> None:
         """Lay a picture, scaled to ``width`` x ``height``, with its upper left corner at ``left, top``."""

@@ -32,19 +32,29 @@ def draw_child(canvas: Canvas, moment: float = 0.0) -> None:
     """
     neck = {"right": -8 * moment, "turn": -5 * moment, "about": (MIDDLE, 440)}
     with canvas.placed(**neck):
-        canvas.shape(curve("780,112! 784,86 806,68 832,76! 814,82 806,94 806,112!"), HAIR)
-        canvas.shape(symmetric(BACK_HAIR, MIDDLE), HAIR_DEEP)
+        draw_back_hair(canvas)
     _draw_body(canvas)
     with canvas.placed(**neck):
-        _draw_head(canvas, moment)
-        with canvas.placed(right=FEATURES * moment):
-            for is_mirrored in (False, True):
-                _draw_eye(canvas, is_mirrored, moment)
-        _draw_fringe(canvas)
-        brow = curve("716,276 738,266 762,270", closed=False)
-        with canvas.placed(right=FEATURES * moment):
-            for path in (brow, mirrored(brow, MIDDLE)):
-                canvas.line(path, INK, 5)
+        draw_head(canvas, moment, opened=1 - moment)
+
+
+def draw_back_hair(canvas: Canvas) -> None:
+    """What of the hair is behind the body."""
+    canvas.shape(curve("780,112! 784,86 806,68 832,76! 814,82 806,94 806,112!"), HAIR)
+    canvas.shape(symmetric(BACK_HAIR, MIDDLE), HAIR_DEEP)
+
+
+def draw_head(canvas: Canvas, look: float = 0.0, opened: float = 1.0) -> None:
+    """Face and fringe, 413 at the chin; ``look`` -1..1 from our right to our left, the mouth is ``opened`` 0..1."""
+    _draw_face(canvas, look, opened)
+    with canvas.placed(right=FEATURES * look):
+        for is_mirrored in (False, True):
+            _draw_eye(canvas, is_mirrored, look)
+    _draw_fringe(canvas)
+    brow = curve("716,276 738,266 762,270", closed=False)
+    with canvas.placed(right=FEATURES * look):
+        for path in (brow, mirrored(brow, MIDDLE)):
+            canvas.line(path, INK, 5)
 
 
 def _draw_body(canvas: Canvas) -> None:
@@ -66,7 +76,7 @@ def _draw_body(canvas: Canvas) -> None:
     canvas.shape(oval(MIDDLE, 476, 20, 20), ROSE)
 
 
-def _draw_head(canvas: Canvas, moment: float) -> None:
+def _draw_face(canvas: Canvas, look: float, opened: float) -> None:
     ear = oval(686, 322, 34, 46, -8)
     for path in (ear, mirrored(ear, MIDDLE)):
         canvas.shape(path, SKIN)
@@ -77,13 +87,13 @@ def _draw_head(canvas: Canvas, moment: float) -> None:
         shadow = curve("680,180! 912,180! 912,268 880,296 850,262 818,292 796,256 760,294 742,258 712,300 680,268")
         canvas.fill(shadow, SKIN_DEEP)
         cheek = oval(724, 364, 48, 26, -6)
-        with canvas.placed(right=FEATURES * moment):
+        with canvas.placed(right=FEATURES * look):
             for path in (cheek, mirrored(cheek, MIDDLE)):
                 canvas.fill(path, BLUSH, 0.6)
     canvas.outline(face)
-    with canvas.placed(right=FEATURES * moment):
+    with canvas.placed(right=FEATURES * look):
         canvas.line(curve("791,350 796,354 801,350", closed=False), width=3)
-        _draw_mouth(canvas, opened=1 - moment)
+        _draw_mouth(canvas, opened)
 
 
 def _draw_mouth(canvas: Canvas, opened: float) -> None:
@@ -98,11 +108,11 @@ def _draw_mouth(canvas: Canvas, opened: float) -> None:
     canvas.outline(mouth, width=3)
 
 
-def _draw_eye(canvas: Canvas, is_mirrored: bool, moment: float) -> None:
+def _draw_eye(canvas: Canvas, is_mirrored: bool, look: float) -> None:
     def side(path: list[tuple[float, float]]) -> list[tuple[float, float]]:
         return mirrored(path, MIDDLE) if is_mirrored else path
 
-    across = (2 * MIDDLE - 744 if is_mirrored else 744) - 7 * moment
+    across = (2 * MIDDLE - 744 if is_mirrored else 744) - 7 * look
     white = side(curve("714,322! 720,298 742,286 764,296 774,318! 768,340 746,350 724,342"))
     canvas.fill(white, "#fffdf8")
     with canvas.inside(white):
@@ -155,9 +165,9 @@ def draw_arms(canvas: Canvas) -> None:
         canvas.line(curve(finger, closed=False), width=THIN)
 
 
-def draw_cat(canvas: Canvas, moment: float = 0.0) -> None:
-    """A cream cat with ginger patches, sitting before the window; from ``moment`` 0 to 1 it looks up."""
-    canvas.fill(oval(408, 652, 210, 30), WOOD_DEEP)
+def draw_cat(canvas: Canvas, moment: float = 0.0, shadow: str = WOOD_DEEP) -> None:
+    """A cream cat with ginger patches, sitting, 655 at its paws; from ``moment`` 0 to 1 it looks up."""
+    canvas.fill(oval(408, 652, 210, 30), shadow)
     tail = curve("470,628! 520,632 556,600 540,566 520,560 512,576 528,590 520,610 470,606!")
     with canvas.placed(turn=-12 * moment, about=(470, 620)):
         canvas.shape(tail, GINGER)
@@ -174,12 +184,13 @@ def draw_cat(canvas: Canvas, moment: float = 0.0) -> None:
     for x in (376, 386, 430, 440):
         canvas.line([(x, 648), (x, 655)], width=THIN)
     with canvas.placed(turn=9 * moment, about=(406, 510)):
-        _draw_cat_head(canvas, moment)
+        draw_cat_head(canvas, moment)
     canvas.shape(curve("362,506! 406,524 450,506! 446,520 406,538 366,520"), TEAL)
     canvas.shape(oval(406, 536, 20, 20), MUSTARD)
 
 
-def _draw_cat_head(canvas: Canvas, moment: float) -> None:
+def draw_cat_head(canvas: Canvas, moment: float) -> None:
+    """The cat's head around 406, 450; ``moment`` as in ``draw_cat``."""
     head = curve(
         "406,410 436,410 452,404! 468,384 484,372! 488,400 486,426! 494,450 484,488 446,510 406,514 "
         "366,510 328,488 318,450 326,426! 324,400 328,372! 344,384 360,404! 376,410"

@@ -179,6 +179,20 @@ def choices(client: ComfyClient) -> list[str]:
     return kind if isinstance(kind, list) else options["options"]
 
 
+@pytest.mark.parametrize("sample", ["sample_story.json", "sample_story.csv"])
+def test_the_sample_story_loads(comfy_client: ComfyClient, sample: str) -> None:
+    assert sample in choices(comfy_client)
+    graph = Graph()
+    graph.add("1", "StoryMotionLoadStory", story=sample)
+    for output in ("seconds", "report"):
+        graph.add(output, "PreviewAny", source=["1", OUTPUTS.index(output)])
+    graph.add("pictures", "PreviewImage", images=["1", OUTPUTS.index("image")])
+    entry = comfy_client.run(graph)
+    assert texts(entry, "seconds") == ["3.0", "2.5", "4.0", "3.5", "3.0", "5.0"]
+    assert texts(entry, "report")[0].endswith(": 6 scenes, 21 s in all.")
+    assert len(entry["outputs"]["pictures"]["images"]) == 6
+
+
 def test_no_story_at_all_is_said(comfy_client: ComfyClient, comfy_server: ComfyServer, tmp_path: Path) -> None:
     inputs = comfy_server.data / "input"
     stories = [each for each in inputs.iterdir() if each.suffix in (".json", ".csv")]

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import av
 import pytest
-from PIL import Image, ImageChops, ImageStat
+from PIL import Image, ImageChops, ImageColor, ImageStat
 
 from dev.reference_video import FRAME_RATE, FRAMES, HEIGHT, REFERENCE, WIDTH, moment_of, reference_frame
+from dev.scene_figures import GINGER, HAIR, SKIN
 from storymotion.media.probe import probe
 
 REPOSITORY = Path(__file__).parents[2]
@@ -19,6 +20,10 @@ REPOSITORY = Path(__file__).parents[2]
 PICTURES = (
     ("workflows/input/storymotion_scene_01.png", (1280, 720), 250_000),
     ("workflows/input/storymotion_scene_02.png", (1280, 720), 250_000),
+    ("workflows/input/storymotion_scene_03.png", (1280, 720), 150_000),
+    ("workflows/input/storymotion_scene_04.png", (1280, 720), 150_000),
+    ("workflows/input/storymotion_scene_05.png", (1280, 720), 150_000),
+    ("workflows/input/storymotion_scene_06.png", (1280, 720), 150_000),
     ("docs/icon.png", (400, 400), 50_000),
     ("workflows/01_distilled_shot.jpg", (512, 512), 70_000),
     ("workflows/02_two_stage_shot.jpg", (512, 512), 70_000),
@@ -28,6 +33,7 @@ PICTURES = (
     ("workflows/06_ic_lora.jpg", (512, 512), 70_000),
     ("workflows/07_one_stage.jpg", (512, 512), 70_000),
 )
+SCENES = [place for place, _, _ in PICTURES if "scene" in place]
 THUMBNAILS = [place for place, _, _ in PICTURES if place.endswith(".jpg")]
 
 
@@ -66,12 +72,28 @@ def test_thumbnails_can_be_told_apart(drawn: Path, one: str, other: str):
 
 
 def test_the_two_moments_are_the_same_room(drawn: Path):
-    scenes = [drawn / place for place, _, _ in PICTURES if "scene" in place]
-    moved = difference(*scenes).convert("L").point([255 if level > 30 else 0 for level in range(256)])
+    moved = (
+        difference(drawn / SCENES[0], drawn / SCENES[1])
+        .convert("L")
+        .point([255 if level > 30 else 0 for level in range(256)])
+    )
     share = ImageStat.Stat(moved).mean[0] / 255
     assert 0.02 < share < 0.2
     left, top, right, bottom = moved.getbbox() or (0, 0, 0, 0)
     assert (left, top) > (300, 60) and (right, bottom) < (1000, 640), "more than the moon, the cat and the child moved"
+
+
+@pytest.mark.parametrize(("one", "other"), [*itertools.combinations(SCENES[1:], 2)])
+def test_the_scenes_of_the_story_are_different_places(drawn: Path, one: str, other: str):
+    assert sum(ImageStat.Stat(difference(drawn / one, drawn / other)).mean) > 60
+
+
+@pytest.mark.parametrize("place", SCENES)
+def test_the_child_and_the_cat_are_in_every_scene(drawn: Path, place: str):
+    with Image.open(drawn / place) as picture:
+        colours = {colour: count for count, colour in picture.getcolors(picture.width * picture.height) or []}
+    for name, hair_or_eyes in (("hair", HAIR), ("skin", SKIN), ("eyes", "#b8712f"), ("cat", GINGER)):
+        assert colours.get(ImageColor.getrgb(hair_or_eyes), 0) > 100, f"no {name}"
 
 
 def test_the_reference_video_shows_the_outlines_of_the_scene():
