@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from comfy_api.latest import io
 
 from ..storymotion.ltx.guidance import Guidance
-from ..storymotion.ltx.models import Lora, ModelSet
+from ..storymotion.ltx.models import Lora
 from ..storymotion.ltx.preflight import STEPS_RANGE
-from ..storymotion.ltx.shots import KeyframesShot, OneStageShot, TwoStageShot
+from ..storymotion.ltx.render import Order
+from ..storymotion.ltx.shots import GuidedShot, KeyframesShot, OneStageShot, TwoStageShot
 from .folders import LORAS, choices, path_of
 from .language import says_errors_in_users_language
 from .models import checked_when_it_runs, fingerprint_choices
-from .shots import make_shot, options_of_every_shot, shot_inputs, shot_outputs, tiling_input
+from .scenes import make_shots
+from .shots import name_input, options_of_every_shot, shot_inputs, shot_outputs, tiling_input
 from .types import LTX2Guidance, LTX2Guides
 
 
@@ -59,13 +62,14 @@ def distilled_lora_inputs() -> list[io.Input]:
     ]
 
 
-def guided_shot(shot: dict[str, Any]) -> dict[str, Any]:
-    """The inputs of a guided node as fields of its shot: a LoRA of its name and strength, guidance or its default."""
-    if "distilled_lora" in shot:
-        strength = shot.pop("distilled_lora_strength", 0.6)
-        shot["distilled_lora"] = Lora(path_of(LORAS, shot["distilled_lora"]), strength)
-    shot["guidance"] = shot.get("guidance") or Guidance()
-    return shot
+def guided_order(kind: type[GuidedShot], scene: dict[str, Any]) -> Order:
+    """The inputs of a guided node for one scene: a LoRA of its name and strength, guidance or its default."""
+    model = scene.pop("model")
+    if "distilled_lora" in scene:
+        strength = scene.pop("distilled_lora_strength", 0.6)
+        scene["distilled_lora"] = Lora(path_of(LORAS, scene["distilled_lora"]), strength)
+    scene["guidance"] = scene.get("guidance") or Guidance()
+    return Order(model, kind(**scene))
 
 
 class StoryMotionTwoStage(io.ComfyNode):
@@ -85,8 +89,10 @@ class StoryMotionTwoStage(io.ComfyNode):
                 *guided_inputs(),
                 *options_of_every_shot(),
                 tiling_input(),
+                name_input(),
             ],
             outputs=shot_outputs(),
+            is_input_list=True,
         )
 
     @classmethod
@@ -99,8 +105,8 @@ class StoryMotionTwoStage(io.ComfyNode):
 
     @classmethod
     @says_errors_in_users_language
-    def execute(cls, model: ModelSet, **shot: Any) -> io.NodeOutput:
-        return make_shot(model, TwoStageShot(**guided_shot(shot)))
+    def execute(cls, **inputs: list[Any]) -> io.NodeOutput:
+        return make_shots(inputs, partial(guided_order, TwoStageShot))
 
 
 class StoryMotionOneStage(io.ComfyNode):
@@ -114,14 +120,15 @@ class StoryMotionOneStage(io.ComfyNode):
             category="StoryMotion/LTX-2",
             description="Guided steps at full size with the dev checkpoint: no upscaler and no distilled LoRA, "
             "sizes in steps of 32 pixels. Slow and hungry at large sizes: the shot is decoded in one piece.",
-            inputs=[*shot_inputs(), *guided_inputs(), *options_of_every_shot()],
+            inputs=[*shot_inputs(), *guided_inputs(), *options_of_every_shot(), name_input()],
             outputs=shot_outputs(),
+            is_input_list=True,
         )
 
     @classmethod
     @says_errors_in_users_language
-    def execute(cls, model: ModelSet, **shot: Any) -> io.NodeOutput:
-        return make_shot(model, OneStageShot(**guided_shot(shot)))
+    def execute(cls, **inputs: list[Any]) -> io.NodeOutput:
+        return make_shots(inputs, partial(guided_order, OneStageShot))
 
 
 class StoryMotionKeyframes(io.ComfyNode):
@@ -137,8 +144,17 @@ class StoryMotionKeyframes(io.ComfyNode):
             category="StoryMotion/LTX-2",
             description="Moves from picture to picture: as Two Stage, but every guide, the first too, pulls the shot "
             "towards it instead of replacing a frame.",
-            inputs=[*shot_inputs(), guides, *distilled_lora_inputs(), *guided_inputs(), *every_shot, tiling_input()],
+            inputs=[
+                *shot_inputs(),
+                guides,
+                *distilled_lora_inputs(),
+                *guided_inputs(),
+                *every_shot,
+                tiling_input(),
+                name_input(),
+            ],
             outputs=shot_outputs(),
+            is_input_list=True,
         )
 
     @classmethod
@@ -151,5 +167,5 @@ class StoryMotionKeyframes(io.ComfyNode):
 
     @classmethod
     @says_errors_in_users_language
-    def execute(cls, model: ModelSet, **shot: Any) -> io.NodeOutput:
-        return make_shot(model, KeyframesShot(**guided_shot(shot)))
+    def execute(cls, **inputs: list[Any]) -> io.NodeOutput:
+        return make_shots(inputs, partial(guided_order, KeyframesShot))

@@ -26,16 +26,25 @@ class NodeProgress:
 
     def __call__(self, done: int, total: int, what: str) -> None:
         """Show ``done`` of ``total`` and the phase; raises ComfyUI's own exception when the user cancels."""
-        import comfy.model_management
-
-        comfy.model_management.throw_exception_if_processing_interrupted()
+        self.raise_if_cancelled()
         now = (done * UNITS // total, what)
         # Called for every layer of the model: only what the user can see goes out on the socket.
         if now[0] != self._shown[0]:
             self._bar.update_absolute(now[0], UNITS)
-        if now[1] != self._shown[1] and self._node is not None and self._server is not None:
-            self._server.send_progress_text(what, self._node)
+        if now[1] != self._shown[1]:
+            self.say(what)
         self._shown = now
+
+    def raise_if_cancelled(self) -> None:
+        """Raise ComfyUI's own exception when the user has cancelled."""
+        import comfy.model_management
+
+        comfy.model_management.throw_exception_if_processing_interrupted()
+
+    def say(self, text: str) -> None:
+        """Show ``text`` on the node."""
+        if self._node is not None and self._server is not None:
+            self._server.send_progress_text(text, self._node)
 
     def preview(self, latent: torch.Tensor) -> None:
         """Show a latent frame [height, width, channels] as ComfyUI previews latents, if the user wants previews."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-import json
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 from ..storymotion.errors import StoryMotionError
+from .settings import user_setting
 
 Execute = TypeVar("Execute", bound=Callable[..., Any])
 
@@ -19,18 +18,8 @@ def user_language() -> str:
 
     ComfyUI translates names and tooltips itself, but not what a node says while it runs.
     """
-    chosen = os.environ.get("STORYMOTION_LANG") or _editor_locale()
+    chosen = os.environ.get("STORYMOTION_LANG") or str(user_setting("Comfy.Locale", "en"))
     return "ko" if chosen.lower().startswith("ko") else "en"
-
-
-def _editor_locale() -> str:
-    import folder_paths
-
-    settings = Path(folder_paths.get_user_directory()) / "default" / "comfy.settings.json"
-    try:
-        return str(json.loads(settings.read_text(encoding="utf-8")).get("Comfy.Locale", "en"))
-    except (OSError, ValueError, AttributeError):
-        return "en"
 
 
 def says_errors_in_users_language(execute: Execute) -> Execute:

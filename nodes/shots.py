@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import time
-from functools import partial
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from comfy_api.latest import Input, io
 
-from ..storymotion.cost import USER_RATES, CostSettings, cost_lines, load_rates, shot_cost
-from ..storymotion.ltx.models import Lora, ModelSet
+from ..storymotion.ltx.models import Lora
 from ..storymotion.ltx.preflight import LARGEST_SEED, LONGEST_TAIL
-from ..storymotion.ltx.render import render_shot
-from ..storymotion.ltx.shots import TILINGS, DistilledShot, ICLoraShot, Shot
-from ..storymotion.media.sound import Sound
-from ..storymotion.report import line, speak
-from ..storymotion.shot import FPS_RANGE, FRAME_GRID, GRID, LARGEST_SIDE, exact_frame_rate
+from ..storymotion.ltx.render import Order
+from ..storymotion.ltx.shots import TILINGS, DistilledShot, ICLoraShot
+from ..storymotion.shot import FPS_RANGE, FRAME_GRID, GRID, LARGEST_SIDE
 from .folders import LORAS, choices, path_of
-from .host import NodeProgress
-from .language import says_errors_in_users_language, user_language
-from .memory import Guest
+from .language import says_errors_in_users_language
 from .models import checked_when_it_runs, fingerprint_choices
+from .scenes import make_shots
 from .types import LTX2Guides, LTX2Model
-from .video import ShotVideo, as_file
-
-# What stays loaded between shots, whichever node makes them.
-GUEST = Guest()
+from .video import as_file
 
 
 def shot_inputs() -> list[io.Input]:
@@ -111,35 +103,26 @@ def tiling_input() -> io.Input:
 def shot_outputs() -> list[io.Output]:
     """The shot and what was done to make it."""
     return [
-        io.Video.Output(display_name="video", tooltip="The shot with sound; frames are not compressed yet."),
-        io.String.Output(display_name="report", tooltip="What was used, changed and ignored."),
+        io.Video.Output(
+            display_name="video",
+            is_output_list=True,
+            tooltip="A shot with sound for every scene, in story order; frames are not compressed yet.",
+        ),
+        io.String.Output(
+            display_name="report", tooltip="What was used, changed and ignored; of a story a row for each scene."
+        ),
     ]
 
 
-def make_shot(model: ModelSet, shot: Shot) -> io.NodeOutput:
-    """Render a shot and hand it on as VIDEO, with its report."""
-    import comfy.model_management
-    import folder_paths
-
-    device = comfy.model_management.get_torch_device()
-    started = time.monotonic()
-    make_room = partial(GUEST.make_room, device)
-    progress = NodeProgress()
-    try:
-        rendered = render_shot(model, shot, str(device), progress, GUEST.residents, progress.preview, make_room)
-    finally:
-        GUEST.register(device)
-    rates, rate_notes = load_rates(Path(folder_paths.get_user_directory()) / USER_RATES)
-    cost = shot_cost(rendered.seconds, shot.frames / shot.fps, rendered.device_name, CostSettings(), rates)
-    width, height = shot.rendered_size
-    size = {"frames": shot.frames, "width": width, "height": height, "fps": shot.fps}
-    report = [line("shot", **size, seconds=time.monotonic() - started), *rendered.notes]
-    report += [*cost_lines(cost), *rate_notes]
-    if shot.tail_trim:
-        report.append(line("tail-trimmed", count=shot.tail_trim))
-    sound = Sound(rendered.waveform.numpy(), rendered.sample_rate)
-    video = ShotVideo(rendered.frames, exact_frame_rate(shot.fps), sound)
-    return io.NodeOutput(video, speak(report, user_language()))
+def name_input() -> io.Input:
+    """The last of every node that makes shots."""
+    return io.String.Input(
+        "name",
+        default="",
+        force_input=True,
+        optional=True,
+        tooltip="What the scenes are called in the report. From Load Story.",
+    )
 
 
 class StoryMotionDistilled(io.ComfyNode):
@@ -153,14 +136,15 @@ class StoryMotionDistilled(io.ComfyNode):
             category="StoryMotion/LTX-2",
             description="The fastest way to a shot: 8 steps at half size, 3 at full size, with the distilled "
             "checkpoint. No guidance and no negative prompt.",
-            inputs=[*shot_inputs(), *options_of_every_shot(), tiling_input()],
+            inputs=[*shot_inputs(), *options_of_every_shot(), tiling_input(), name_input()],
             outputs=shot_outputs(),
+            is_input_list=True,
         )
 
     @classmethod
     @says_errors_in_users_language
-    def execute(cls, model: ModelSet, **shot: Any) -> io.NodeOutput:
-        return make_shot(model, DistilledShot(**shot))
+    def execute(cls, **inputs: list[Any]) -> io.NodeOutput:
+        return make_shots(inputs, lambda scene: Order(scene.pop("model"), DistilledShot(**scene)))
 
 
 class StoryMotionICLora(io.ComfyNode):
@@ -204,8 +188,10 @@ class StoryMotionICLora(io.ComfyNode):
                 ),
                 *options_of_every_shot(),
                 tiling_input(),
+                name_input(),
             ],
             outputs=shot_outputs(),
+            is_input_list=True,
         )
 
     @classmethod
@@ -218,25 +204,17 @@ class StoryMotionICLora(io.ComfyNode):
 
     @classmethod
     @says_errors_in_users_language
-    def execute(
-        cls,
-        model: ModelSet,
-        reference: Input.Video,
-        ic_lora: str,
-        ic_lora_strength: float = 1.0,
-        reference_strength: float = 1.0,
-        skip_stage_2: bool = False,
-        **shot: Any,
-    ) -> io.NodeOutput:
-        lora = Lora(path_of(LORAS, ic_lora), ic_lora_strength)
-        with as_file(reference) as path:
-            return make_shot(
-                model,
-                ICLoraShot(
-                    **shot,
-                    reference=path,
-                    reference_strength=reference_strength,
-                    ic_lora=lora,
-                    skip_stage_2=skip_stage_2,
-                ),
-            )
+    def execute(cls, **inputs: list[Any]) -> io.NodeOutput:
+        with ExitStack() as files:
+            written: dict[int, Path] = {}
+
+            def order_of(scene: dict[str, Any]) -> Order:
+                reference: Input.Video = scene.pop("reference")
+                # One reference for many scenes is one file.
+                if id(reference) not in written:
+                    written[id(reference)] = files.enter_context(as_file(reference))
+                lora = Lora(path_of(LORAS, scene.pop("ic_lora")), scene.pop("ic_lora_strength", 1.0))
+                model = scene.pop("model")
+                return Order(model, ICLoraShot(**scene, reference=written[id(reference)], ic_lora=lora))
+
+            return make_shots(inputs, order_of)

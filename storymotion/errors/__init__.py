@@ -43,6 +43,7 @@
     |-- StoryError
     |   |-- StoryMissing        the chosen story is not in the input folder
     |   |-- NoStories           the input folder has no story to choose
+    |   |-- NoSceneRendered     none of several scenes could be rendered
     |   |-- NoScenesForEngine   no scene of the story is for the chosen engine
     |   `-- StoryInvalid        everything that is wrong with a story, by line and scene
     `-- MediaError
@@ -118,6 +119,7 @@ from .shots import (
     UnreadableImage,
 )
 from .story import (
+    NoSceneRendered,
     NoScenesForEngine,
     NoStories,
     StoryError,
@@ -155,6 +157,7 @@ __all__ = [
     "NoFrames",
     "NoModelFiles",
     "NoRoomForFrames",
+    "NoSceneRendered",
     "NoScenesForEngine",
     "NoStories",
     "NotSafetensors",

@@ -71,3 +71,14 @@ class StoryInvalid(StoryError):
 
         text = f"{self.problem} {self.remedy}".format(**values(english))
         return f"{text}\n{korean('errors', self.code, values(korean))}" if language == "ko" else text
+
+
+@dataclass(eq=False)
+class NoSceneRendered(StoryError):
+    """None of several scenes could be rendered; ``reason`` is that of the first."""
+
+    code = "no-scene-rendered"
+    problem = "None of the {scenes} scenes could be rendered. The first one: {reason}"
+    remedy = "The log has the reasons of the others."
+    scenes: int
+    reason: str
