@@ -43,7 +43,10 @@
         |-- OddSize             4:2:0 video needs even sides
         |-- WrongFrame          a frame is not 8-bit RGB of the video's size
         |-- EncodeFailed        the encoder or the disk refused
-        `-- UnreadableVideo     the file cannot be opened, or has no video
+        |-- UnreadableVideo     the file cannot be opened, or has no video
+        |-- NothingToJoin       a film of no shots
+        |-- ShotsDiffer         shots of several sizes or frame rates
+        `-- StoryIncomplete     scenes failed; the others are saved
 
 An error is one sentence on what is wrong, with the value in it, and one on what to do. Both are
 English here; ``messages/ko.json`` has the Korean of every ``code``, and a test proves that none is
@@ -74,7 +77,10 @@ from .media import (
     EncodeFailed,
     MediaError,
     NoFrames,
+    NothingToJoin,
     OddSize,
+    ShotsDiffer,
+    StoryIncomplete,
     UnreadableVideo,
     WrongFrame,
 )
@@ -135,6 +141,7 @@ __all__ = [
     "NoFrames",
     "NoModelFiles",
     "NotSafetensors",
+    "NothingToJoin",
     "OddSize",
     "PrecisionDoesNotFit",
     "RenderFailed",
@@ -143,7 +150,9 @@ __all__ = [
     "SeveralPictures",
     "ShotError",
     "ShotWithoutSound",
+    "ShotsDiffer",
     "SizeNotMultiple",
+    "StoryIncomplete",
     "StoryMotionError",
     "TextEncoderIncomplete",
     "UnknownChoice",
