@@ -7,6 +7,7 @@ from comfy_api.latest import ComfyExtension, io
 from .encode import StoryMotionAnimationEncode
 from .guidance import StoryMotionGuidance
 from .guided import StoryMotionKeyframes, StoryMotionOneStage, StoryMotionTwoStage
+from .join import StoryMotionJoin
 from .models import StoryMotionLTX2Lora, StoryMotionLTX2Model
 from .motion import SafeMotionMapper
 from .plan import StoryMotionImageGuide, StoryMotionShotPlan
@@ -28,6 +29,7 @@ NODES: list[type[io.ComfyNode]] = [
     SafeMotionMapper,
     StoryMotionLoadStory,
     StoryMotionAnimationEncode,
+    StoryMotionJoin,
 ]
 
 

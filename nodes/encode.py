@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from comfy_api.latest import Input, InputImpl, io, ui
+from comfy_api.latest import Input, io
 
 from ..storymotion.media.encode import EncodedFile, encode_mp4
-from ..storymotion.media.settings import AUDIO_KBPS_RANGE, CRF_RANGE, PIXEL_FORMATS, SPEEDS, TUNES, EncodeSettings
+from ..storymotion.media.settings import AUDIO_KBPS_RANGE, PIXEL_FORMATS, SPEEDS, TUNES, EncodeSettings
 from ..storymotion.media.sound import Sound
 from ..storymotion.report import Line, line, speak
 from .host import NodeProgress
 from .language import says_errors_in_users_language, user_language
-from .video import metadata_text, rgb_frames_of
+from .outcome import FINISH, outcome_of, place_of
+from .saving import (
+    crf_input,
+    embed_workflow_input,
+    filename_prefix_input,
+    graph_metadata,
+    next_output_file,
+    on_failure_input,
+)
+from .slices import announce_slice, gather
+from .video import SavedVideo, rgb_frames_of
 
 
 class StoryMotionAnimationEncode(io.ComfyNode):
@@ -29,20 +38,8 @@ class StoryMotionAnimationEncode(io.ComfyNode):
             "for animation and colours that players show as they are.",
             inputs=[
                 io.Video.Input("video", tooltip="A shot of StoryMotion, or any other VIDEO."),
-                io.String.Input(
-                    "filename_prefix",
-                    default="storymotion/shot",
-                    tooltip="Folder and start of the file name in ComfyUI's output folder.",
-                ),
-                io.Float.Input(
-                    "crf",
-                    default=18.0,
-                    min=CRF_RANGE[0],
-                    max=CRF_RANGE[1],
-                    step=0.5,
-                    optional=True,
-                    tooltip="Quality: 18 is visually clean, higher is smaller. 0 is lossless; few players take it.",
-                ),
+                filename_prefix_input("storymotion/shot"),
+                crf_input("Quality: 18 is visually clean, higher is smaller. 0 is lossless; few players take it."),
                 io.Combo.Input(
                     "speed",
                     options=list(SPEEDS),
@@ -80,13 +77,8 @@ class StoryMotionAnimationEncode(io.ComfyNode):
                     optional=True,
                     tooltip="Bit rate of the AAC sound in kbit/s.",
                 ),
-                io.Boolean.Input(
-                    "embed_workflow",
-                    default=True,
-                    optional=True,
-                    tooltip="Store prompt and workflow in the file, so that it can be dropped into the editor. "
-                    "Off: whoever gets the file sees nothing of how it was made.",
-                ),
+                embed_workflow_input(),
+                on_failure_input(),
             ],
             outputs=[
                 io.Video.Output(display_name="video", tooltip="The saved file."),
@@ -95,6 +87,10 @@ class StoryMotionAnimationEncode(io.ComfyNode):
             hidden=[io.Hidden.prompt, io.Hidden.extra_pnginfo],
             is_output_node=True,
         )
+
+    @classmethod
+    def check_lazy_status(cls, **inputs: Any) -> list[str]:
+        return announce_slice()
 
     @classmethod
     @says_errors_in_users_language
@@ -109,43 +105,24 @@ class StoryMotionAnimationEncode(io.ComfyNode):
         line_art_2x: bool = False,
         audio_kbps: int = 128,
         embed_workflow: bool = True,
+        on_failure: str = FINISH,
     ) -> io.NodeOutput:
-        import folder_paths
-
         settings = EncodeSettings(crf, speed, tune, pixel_format, audio_kbps, line_art_2x)
         frames, count, width, height, frame_rate, sound = rgb_frames_of(video)
-        folder, name, counter, subfolder, _ = folder_paths.get_save_image_path(
-            filename_prefix, folder_paths.get_output_directory(), width, height
-        )
-        file_name = f"{name}_{counter:05}_.mp4"
-        target = Path(folder) / file_name
+        file = next_output_file(filename_prefix, width, height)
+        metadata = graph_metadata(cls.hidden, embed_workflow)
         encoded = encode_mp4(
-            target,
-            frames,
-            count,
-            width,
-            height,
-            frame_rate,
-            sound,
-            settings,
-            metadata_text(cls._graph() if embed_workflow else None),
-            NodeProgress(),
+            file.path, frames, count, width, height, frame_rate, sound, settings, metadata, NodeProgress()
         )
-        report = speak(_lines(file_name, encoded, settings, sound), user_language())
-        preview = ui.PreviewVideo([ui.SavedResult(file_name, subfolder, io.FolderType.output)])
-        return io.NodeOutput(InputImpl.VideoFromFile(str(target)), report, ui=preview)
-
-    @classmethod
-    def _graph(cls) -> dict[str, Any]:
-        """Prompt and workflow, as ComfyUI's SaveVideo stores them: the file can be dropped into the editor."""
-        from comfy.cli_args import args
-
-        if args.disable_metadata:
-            return {}
-        graph = dict(cls.hidden.extra_pnginfo or {})
-        if cls.hidden.prompt is not None:
-            graph["prompt"] = cls.hidden.prompt
-        return graph
+        report = _lines(file.path.name, encoded, settings, sound)
+        place = place_of(video)
+        saved = gather((place, file.path.name))
+        if saved is not None:
+            outcome = outcome_of([(index, place) for index, (place, _) in saved])
+            outcome.raise_if_asked(on_failure, ", ".join(name for _, (_, name) in saved))
+            report += outcome.report()
+        shot = SavedVideo(file.path, place.story, place.position)
+        return io.NodeOutput(shot, speak(report, user_language()), ui=file.preview)
 
 
 def _lines(name: str, encoded: EncodedFile, settings: EncodeSettings, sound: Sound | None) -> list[Line]:

@@ -17,6 +17,7 @@ from comfy_api.latest import Input, InputImpl, Types
 from ..storymotion.media.encode import encode_mp4
 from ..storymotion.media.settings import DEFAULT_SETTINGS, EncodeSettings
 from ..storymotion.media.sound import Sound
+from .outcome import StoryOutcome
 
 if TYPE_CHECKING:
     import numpy
@@ -30,13 +31,23 @@ class ShotVideo(Input.Video):
     """Frames uint8 [n, height, width, 3] on the CPU with their rate and sound, as ComfyUI's VIDEO.
 
     Size, rate, length and trimming answer without making floats; ``get_components`` makes ComfyUI's
-    float images only when somebody asks for them.
+    float images only when somebody asks for them. ``story`` and ``position`` (from 1) say which scene it
+    is; a shot that is no part of a story has neither.
     """
 
-    def __init__(self, frames: torch.Tensor, frame_rate: Fraction, sound: Sound | None) -> None:
+    def __init__(
+        self,
+        frames: torch.Tensor,
+        frame_rate: Fraction,
+        sound: Sound | None,
+        story: StoryOutcome | None = None,
+        position: int | None = None,
+    ) -> None:
         self.frames = frames
         self.frame_rate = frame_rate
         self.sound = sound
+        self.story = story
+        self.position = position
 
     def get_components(self) -> Types.VideoComponents:
         """Images float32 [n, height, width, 3] in 0..1, audio [1, channels, samples], frame rate."""
@@ -108,7 +119,7 @@ class ShotVideo(Input.Video):
         if sound is not None:
             first, last = (round(edge / self.frame_rate * sound.sample_rate) for edge in (start, stop))
             sound = Sound(sound.waveform[:, first:last], sound.sample_rate)
-        return ShotVideo(self.frames[start:stop], self.frame_rate, sound)
+        return ShotVideo(self.frames[start:stop], self.frame_rate, sound, self.story, self.position)
 
     def get_dimensions(self) -> tuple[int, int]:
         """Width and height in pixels."""
@@ -129,6 +140,15 @@ class ShotVideo(Input.Video):
     def get_container_format(self) -> str:
         """What ``save_to`` and ``get_stream_source`` write."""
         return "mp4"
+
+
+class SavedVideo(InputImpl.VideoFromFile):
+    """ComfyUI's VIDEO of a file, which remembers which scene of which story it is."""
+
+    def __init__(self, path: Path, story: StoryOutcome | None, position: int | None) -> None:
+        super().__init__(str(path))
+        self.story = story
+        self.position = position
 
 
 @contextmanager

@@ -52,7 +52,10 @@
         |-- WrongFrame          a frame is not 8-bit RGB of the video's size
         |-- EncodeFailed        the encoder or the disk refused
         |-- NoRoomForFrames     the disk cannot hold frames that main memory should not
-        `-- UnreadableVideo     the file cannot be opened, or has no video
+        |-- UnreadableVideo     the file cannot be opened, or has no video
+        |-- NothingToJoin       a film of no shots
+        |-- ShotsDiffer         shots of several sizes or frame rates
+        `-- StoryIncomplete     scenes failed; the others are saved
 
 An error is one sentence on what is wrong, with the value in it, and one on what to do. Both are
 English here; ``messages/ko.json`` has the Korean of every ``code``, and a test proves that none is
@@ -84,7 +87,10 @@ from .media import (
     MediaError,
     NoFrames,
     NoRoomForFrames,
+    NothingToJoin,
     OddSize,
+    ShotsDiffer,
+    StoryIncomplete,
     UnreadableVideo,
     WrongFrame,
 )
@@ -161,6 +167,7 @@ __all__ = [
     "NoScenesForEngine",
     "NoStories",
     "NotSafetensors",
+    "NothingToJoin",
     "OddSize",
     "PrecisionDoesNotFit",
     "RenderFailed",
@@ -169,8 +176,10 @@ __all__ = [
     "SeveralPictures",
     "ShotError",
     "ShotWithoutSound",
+    "ShotsDiffer",
     "SizeNotMultiple",
     "StoryError",
+    "StoryIncomplete",
     "StoryInvalid",
     "StoryMissing",
     "StoryMotionError",

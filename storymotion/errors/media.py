@@ -78,3 +78,39 @@ class UnreadableVideo(MediaError):
     remedy = "Check that the file is there and plays in a media player."
     name: str
     reason: str
+
+
+@dataclass(eq=False)
+class NothingToJoin(MediaError):
+    """A film of no shots."""
+
+    code = "nothing-to-join"
+    problem = "There are no shots to join."
+    remedy = "Connect the shots of the story."
+
+
+@dataclass(eq=False)
+class ShotsDiffer(MediaError):
+    """Shots of several sizes or frame rates, and nobody asked to fit them to one."""
+
+    code = "shots-differ"
+    problem = "The film is {width} x {height} at {fps} fps, as most of its {count} shots, but not all are: {differing}."
+    remedy = "Make them alike, or set mismatch to fit."
+    width: int
+    height: int
+    fps: str
+    count: int
+    differing: str
+
+
+@dataclass(eq=False)
+class StoryIncomplete(MediaError):
+    """Scenes of the story failed, and the user wants to know only after the others are saved."""
+
+    code = "story-incomplete"
+    problem = "{failed} of {total} scenes failed: {scenes}."
+    remedy = "The others are saved ({saved}); put right what failed and queue again."
+    failed: int
+    total: int
+    scenes: str
+    saved: str

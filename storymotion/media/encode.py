@@ -15,9 +15,10 @@ from ..progress import Progress, ignore_progress
 from .mp4 import Mp4Writer
 from .output import whole_or_nothing
 from .settings import DEFAULT_SETTINGS, EncodeSettings, require_range
-from .sound import Sound
+from .sound import Sound, SoundSource
 
 if TYPE_CHECKING:
+    import av
     import numpy as np
 
 FRAME_RATE_RANGE = (1, 1000)
@@ -43,12 +44,12 @@ class EncodedFile:
 
 def encode_mp4(
     target: str | os.PathLike[str] | BinaryIO,
-    frames: Iterable[np.ndarray],
+    frames: Iterable[np.ndarray | av.VideoFrame],
     frame_count: int,
     width: int,
     height: int,
     frame_rate: Fraction,
-    sound: Sound | None = None,
+    sound: Sound | SoundSource | None = None,
     settings: EncodeSettings = DEFAULT_SETTINGS,
     metadata: Mapping[str, str] | None = None,
     progress: Progress = ignore_progress,
@@ -56,14 +57,16 @@ def encode_mp4(
     """Write ``frames`` and ``sound`` as an MP4 file that can start playing while it is loading.
 
     ``frames`` are uint8 RGB arrays ``[height, width, 3]``, taken one at a time: memory does not grow
-    with the length. ``frame_count`` (at least 1) is how many are expected; it only scales ``progress``,
-    and the file holds the frames that really came. ``frame_rate`` is 1 to 1000 frames per second, kept
-    exactly up to a denominator of 1,000,000.
+    with the length. Decoded frames are taken too, and compressed as they are: their size, pixel format
+    and colours must be those of the file. ``frame_count`` (at least 1) is how many are expected; it only
+    scales ``progress``, and the file holds the frames that really came. ``frame_rate`` is 1 to 1000
+    frames per second, kept exactly up to a denominator of 1,000,000.
 
     The picture is converted with the BT.709 matrix to studio range, and the stream says so. The track
     of ``sound`` is cut, or padded with silence, to the length of the video to the sample; it keeps its
-    channels and its rate (one that AAC does not know becomes 48000 Hz). Without ``sound`` there is no
-    track. ``metadata`` is stored under exactly its keys, as ComfyUI stores prompt and workflow.
+    channels and its rate (one that AAC does not know becomes 48000 Hz; a ``SoundSource`` must have one
+    that it knows). Without ``sound`` there is no track. ``metadata`` is stored under exactly its keys, as
+    ComfyUI stores prompt and workflow.
 
     A path appears, or is replaced, only when the file is complete. A stream gets all bytes at once, at
     the end and at its current position; they go through the system's folder for temporary files,
@@ -98,10 +101,17 @@ def encode_mp4(
 
 
 def _feed(
-    writer: Mp4Writer, frames: Iterable[np.ndarray], expected: int, shape: tuple[int, int, int], progress: Progress
+    writer: Mp4Writer,
+    frames: Iterable[np.ndarray | av.VideoFrame],
+    expected: int,
+    shape: tuple[int, int, int],
+    progress: Progress,
 ) -> None:
+    import av
+
     for index, frame in enumerate(frames):
-        _require_rgb(frame, index, shape)
+        if not isinstance(frame, av.VideoFrame):
+            require_rgb(frame, index, shape)
         writer.add(frame)
         progress(writer.compressed, max(expected, writer.added), "encoding")
     if not writer.added:
@@ -120,7 +130,8 @@ def _size_of_file(width: int, height: int, settings: EncodeSettings) -> tuple[in
     return size
 
 
-def _require_rgb(frame: np.ndarray, index: int, shape: tuple[int, int, int]) -> None:
+def require_rgb(frame: np.ndarray, index: int, shape: tuple[int, int, int]) -> None:
+    """Raise ``WrongFrame`` unless frame ``index`` is a uint8 array of ``shape`` (height, width, 3)."""
     import numpy as np
 
     found = f"{frame.dtype} {frame.shape}" if isinstance(frame, np.ndarray) else type(frame).__name__

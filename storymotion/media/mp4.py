@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..errors import EncodeFailed
 from .output import refusals
 from .settings import EncodeSettings
-from .sound import AacTrack, Sound
+from .sound import AacTrack, Sound, SoundSource
 
 if TYPE_CHECKING:
     import av
@@ -44,11 +44,10 @@ class Mp4Writer:
         width: int,
         height: int,
         frame_rate: Fraction,
-        sound: Sound | None,
+        sound: Sound | SoundSource | None,
         settings: EncodeSettings,
         metadata: Mapping[str, str],
     ) -> None:
-        import av
         from av.video.reformatter import VideoReformatter
 
         self.name = name
@@ -56,28 +55,23 @@ class Mp4Writer:
         self.added = 0
         self.compressed = 0
         with refusals(self.name):
-            self._container = av.open(
-                # Absolute, because FFmpeg takes what precedes a colon in a relative path for a protocol.
-                str(path.absolute()),
-                mode="w",
-                format="mp4",
-                container_options={
-                    "movflags": "faststart+use_metadata_tags",
-                    "movie_timescale": str(_movie_timescale(frame_rate, sound)),
-                },
-                metadata_errors="replace",
-            )
-            self._container.metadata.update(metadata)
+            self._container = new_mp4(path, frame_rate, sound, metadata)
             self._video = _add_video_stream(self._container, width, height, frame_rate, settings)
             self._reformatter = VideoReformatter()
             self._sound = None if sound is None else AacTrack(self._container, sound, settings.audio_kbps)
             # Opens the file and both encoders now: what they refuse comes up before the first frame.
             self._container.start_encoding()
 
-    def add(self, frame: np.ndarray) -> None:
-        """Encode one uint8 RGB frame ``[height, width, 3]`` and the sound up to its end."""
+    def add(self, frame: np.ndarray | av.VideoFrame) -> None:
+        """Encode one frame and the sound up to its end.
+
+        An array is uint8 RGB ``[height, width, 3]``. A ``VideoFrame`` goes in as it is: it must have the size,
+        the pixel format and the colours of the file.
+        """
+        import av
+
         with refusals(self.name):
-            picture = self._convert(frame)
+            picture = frame if isinstance(frame, av.VideoFrame) else self._convert(frame)
             picture.pts = self.added
             picture.time_base = 1 / self.frame_rate
             self._mux_video(self._video.encode(picture))
@@ -126,6 +120,27 @@ class Mp4Writer:
         return self.added / self.frame_rate
 
 
+def new_mp4(
+    path: Path, frame_rate: Fraction, sound: Sound | SoundSource | None, metadata: Mapping[str, str]
+) -> OutputContainer:
+    """Open an MP4 file for writing: index in front, ``metadata`` under its own keys, lengths to the sample."""
+    import av
+
+    container = av.open(
+        # Absolute, because FFmpeg takes what precedes a colon in a relative path for a protocol.
+        str(path.absolute()),
+        mode="w",
+        format="mp4",
+        container_options={
+            "movflags": "faststart+use_metadata_tags",
+            "movie_timescale": str(_movie_timescale(frame_rate, sound)),
+        },
+        metadata_errors="replace",
+    )
+    container.metadata.update(metadata)
+    return container
+
+
 def _add_video_stream(
     container: OutputContainer, width: int, height: int, frame_rate: Fraction, settings: EncodeSettings
 ) -> av.VideoStream:
@@ -143,7 +158,7 @@ def _add_video_stream(
     return stream
 
 
-def _movie_timescale(frame_rate: Fraction, sound: Sound | None) -> int:
+def _movie_timescale(frame_rate: Fraction, sound: Sound | SoundSource | None) -> int:
     """Ticks per second in which the edit lists state how long each track plays.
 
     The muxer's 1000 rounds to a millisecond, by which players cut up to that much off the sound's end

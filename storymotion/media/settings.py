@@ -39,9 +39,9 @@ class EncodeSettings:
     def __post_init__(self) -> None:
         require_range("crf", self.crf, *CRF_RANGE)
         require_range("audio_kbps", self.audio_kbps, *AUDIO_KBPS_RANGE)
-        _require_choice("speed", self.speed, SPEEDS)
-        _require_choice("tune", self.tune, TUNES)
-        _require_choice("pixel_format", self.pixel_format, PIXEL_FORMATS)
+        require_choice("speed", self.speed, SPEEDS)
+        require_choice("tune", self.tune, TUNES)
+        require_choice("pixel_format", self.pixel_format, PIXEL_FORMATS)
 
 
 def require_range(name: str, value: float, lowest: float, highest: float) -> None:
@@ -50,12 +50,10 @@ def require_range(name: str, value: float, lowest: float, highest: float) -> Non
         raise ValueOutOfRange(name, value, lowest, highest)
 
 
-def _require_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+def require_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raise ``UnknownChoice`` unless ``value`` is one of ``choices``."""
     if value not in choices:
         raise UnknownChoice(name, value, ", ".join(choices))
-
-
-DEFAULT_SETTINGS = EncodeSettings()
 
 
 DEFAULT_SETTINGS = EncodeSettings()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from .settings import require_range
 
@@ -54,6 +54,17 @@ class Sound:
         return samples
 
 
+class SoundSource(Protocol):
+    """A sound that need not be in memory as a whole: it is read piece by piece, from its beginning to its end."""
+
+    sample_rate: int
+    layout: str
+
+    def samples(self, start: int, stop: int) -> np.ndarray:
+        """Samples ``start <= i < stop``, in -1..1 and padded with silence: float32 ``[channels, stop - start]``."""
+        ...
+
+
 def at_rate_for_aac(sound: Sound) -> Sound:
     """The same sound if AAC knows its rate, else resampled to ``FALLBACK_RATE`` (libswresample)."""
     import av
@@ -64,7 +75,7 @@ def at_rate_for_aac(sound: Sound) -> Sound:
     resampler = av.AudioResampler(format="fltp", layout=sound.layout, rate=FALLBACK_RATE)
     parts = [
         part.to_ndarray()
-        for frame in (_audio_frame(sound, 0, sound.waveform.shape[1]), None)
+        for frame in (_read_frame(sound, 0, sound.waveform.shape[1]), None)
         for part in resampler.resample(frame)
     ]
     silence = np.zeros((sound.waveform.shape[0], 0), dtype=np.float32)
@@ -78,8 +89,8 @@ class AacTrack:
     edit list, and players skip it: sound starts with the first picture.
     """
 
-    def __init__(self, container: OutputContainer, sound: Sound, kbps: int) -> None:
-        self.sound = at_rate_for_aac(sound)
+    def __init__(self, container: OutputContainer, sound: Sound | SoundSource, kbps: int) -> None:
+        self.sound = at_rate_for_aac(sound) if isinstance(sound, Sound) else sound
         self.stream = container.add_stream("aac", rate=self.sound.sample_rate)
         self.stream.codec_context.layout = self.sound.layout
         self.stream.codec_context.bit_rate = kbps * 1000
@@ -102,16 +113,21 @@ class AacTrack:
         return packets + self.stream.encode(None)
 
     def _encode_next(self, count: int) -> list[av.Packet]:
-        frame = _audio_frame(self.sound, self.position, self.position + count)
+        frame = _read_frame(self.sound, self.position, self.position + count)
         self.position += count
         return self.stream.encode(frame)
 
 
-def _audio_frame(sound: Sound, start: int, stop: int) -> av.AudioFrame:
+def audio_frame(samples: np.ndarray, layout: str, sample_rate: int, start: int) -> av.AudioFrame:
+    """float32 ``[channels, samples]`` as FFmpeg wants it, from sample ``start`` on."""
     import av
 
-    frame = av.AudioFrame.from_ndarray(sound.samples(start, stop), format="fltp", layout=sound.layout)
-    frame.sample_rate = sound.sample_rate
-    frame.time_base = Fraction(1, sound.sample_rate)
+    frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout=layout)
+    frame.sample_rate = sample_rate
+    frame.time_base = Fraction(1, sample_rate)
     frame.pts = start
     return frame
+
+
+def _read_frame(sound: Sound | SoundSource, start: int, stop: int) -> av.AudioFrame:
+    return audio_frame(sound.samples(start, stop), sound.layout, sound.sample_rate, start)

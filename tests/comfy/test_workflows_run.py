@@ -35,6 +35,7 @@ NODES = {
     "StoryMotionGuidance",
     "SafeMotionMapper",
     "StoryMotionAnimationEncode",
+    "StoryMotionJoin",
 }
 
 

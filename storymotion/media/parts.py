@@ -1,0 +1,245 @@
+"""What a film is joined from: shots in files and shots in memory, and what is known of each before it is decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import UnreadableVideo
+from .output import reason_of
+from .sound import LAYOUTS, Sound
+
+if TYPE_CHECKING:
+    import av
+    import numpy as np
+    from av.container import InputContainer
+
+# What must be the same for two files' packets to follow each other in one track.
+Coding = tuple[object, ...]
+
+
+@dataclass(frozen=True)
+class FilePart:
+    """The first video track and the first audio track of a file; ``label`` is what errors and reports call it.
+
+    ``start`` and ``length`` choose a stretch of it in seconds of the file's own clock; without ``length``
+    it goes on to the end.
+    """
+
+    path: Path
+    label: str
+    start: float = 0.0
+    length: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class FramesPart:
+    """A shot in memory: ``frames()`` gives ``count`` uint8 RGB arrays ``[height, width, 3]`` one by one."""
+
+    label: str
+    frames: Callable[[], Iterator[np.ndarray]]
+    count: int
+    width: int
+    height: int
+    frame_rate: Fraction
+    sound: Sound | None
+
+
+Part = FilePart | FramesPart
+
+
+@dataclass(frozen=True)
+class PartFacts:
+    """A part as a player shows it.
+
+    ``width`` and ``height`` are pixels after rotation and pixel shape. ``steady`` is whether its
+    ``frames`` come at even distances; then ``seconds`` is exactly ``frames / frame_rate``. ``origin`` is
+    when the first frame is shown, on the clock of the file, and ``last`` how many seconds after that the
+    last one is. ``sound_rate`` (Hz) and ``channels`` are 0 without sound.
+
+    ``coding`` is None if the packets cannot be copied into an MP4. ``reorder`` is by how many frames
+    the first picture in decoding order must come early, so that each is decoded before it is shown.
+    """
+
+    width: int
+    height: int
+    frame_rate: Fraction
+    frames: int
+    seconds: Fraction
+    steady: bool = True
+    pixel_format: str = "rgb24"
+    sound_rate: int = 0
+    channels: int = 0
+    layout: str = ""
+    origin: Fraction = Fraction(0)
+    last: Fraction = Fraction(0)
+    coding: Coding | None = None
+    reorder: int = 0
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.width, self.height
+
+
+def facts_of(part: Part) -> PartFacts:
+    """Read what is known of ``part``; a file is read once to its end, and its first frame is decoded.
+
+    Raises ``UnreadableVideo`` with the part's label if the file is not there, is broken, breaks off or
+    holds no video, or the part has no frames.
+    """
+    if isinstance(part, FilePart):
+        return _facts_of_file(part)
+    if part.count < 1:
+        raise UnreadableVideo(part.label, "it has no frames")
+    rate = Fraction(part.frame_rate)
+    sound = part.sound
+    return PartFacts(
+        width=part.width,
+        height=part.height,
+        frame_rate=rate,
+        frames=part.count,
+        seconds=part.count / rate,
+        sound_rate=sound.sample_rate if sound else 0,
+        channels=sound.waveform.shape[0] if sound else 0,
+        layout=sound.layout if sound else "",
+    )
+
+
+@contextmanager
+def opened(part: FilePart) -> Iterator[InputContainer]:
+    """The part's file, open. What FFmpeg cannot read of it inside the block is ``UnreadableVideo``."""
+    import av
+    from av.error import FFmpegError
+
+    try:
+        # Absolute, because FFmpeg takes what precedes a colon in a relative path for a protocol.
+        with av.open(str(part.path.absolute()), metadata_errors="replace") as container:
+            yield container
+    except (FFmpegError, OSError, ValueError) as error:
+        raise UnreadableVideo(part.label, reason_of(error)) from error
+
+
+def in_stretch(part: FilePart, pts: int, tick: Fraction) -> bool:
+    """Whether the frame shown at ``pts`` (in units of ``tick`` seconds) belongs to the part.
+
+    Both ends are rounded down to the file's clock, as ComfyUI's own trimmed VIDEO does it.
+    """
+    if part.length is not None and pts >= int((part.start + part.length) / tick):
+        return False
+    return pts >= int(part.start / tick)
+
+
+@dataclass(frozen=True)
+class _Timing:
+    """The clock of a video track: ``shown`` in decoding order, in ticks; ``clean`` if nothing must be cut off."""
+
+    shown: list[int]
+    tick: Fraction
+    rate: Fraction
+    steady: bool
+    seconds: Fraction
+    clean: bool
+
+
+def _facts_of_file(part: FilePart) -> PartFacts:
+    with opened(part) as container:
+        if not container.streams.video:
+            raise UnreadableVideo(part.label, "it holds no video")
+        stream = container.streams.video[0]
+        timing = _timing_of(part, container, stream)
+        coding = _coding_of(stream) if timing.steady and timing.clean else None
+        audio = container.streams.audio[0] if container.streams.audio else None
+        sound_rate = audio.rate if audio else 0
+        channels = len(audio.layout.channels) if audio else 0
+        layout = LAYOUTS.get(channels, audio.layout.name) if audio else ""
+    frame, shape, turned = _first_frame(part)
+    width, height = round(frame.width * shape), frame.height
+    return PartFacts(
+        width=height if turned % 180 else width,
+        height=width if turned % 180 else height,
+        frame_rate=timing.rate,
+        frames=len(timing.shown),
+        seconds=timing.seconds,
+        steady=timing.steady,
+        pixel_format=frame.format.name,
+        sound_rate=sound_rate,
+        channels=channels,
+        layout=layout,
+        origin=min(timing.shown) * timing.tick,
+        last=(max(timing.shown) - min(timing.shown)) * timing.tick,
+        coding=coding and (*coding, frame.format.name, shape, turned),
+        reorder=_reorder_of(timing),
+    )
+
+
+def _timing_of(part: FilePart, container: InputContainer, stream: av.VideoStream) -> _Timing:
+    tick = Fraction(stream.time_base or 0)
+    shown: list[int] = []
+    durations: dict[int, int] = {}
+    clean, packets = True, 0
+    for packet in container.demux(stream):
+        if not packet.size:  # only ends the stream
+            continue
+        if packet.is_corrupt:
+            raise UnreadableVideo(part.label, f"it breaks off after {packets} frames")
+        packets += 1
+        # An AVI has no such clock: its frames are counted.
+        pts = packet.pts if packet.pts is not None else len(shown)
+        if packet.is_discard or (packet.pts is not None and not in_stretch(part, pts, tick)):
+            clean = False
+            continue
+        clean = clean and packet.pts is not None and (bool(shown) or packet.is_keyframe)
+        shown.append(pts)
+        durations[pts] = packet.duration or 0
+    if packets < stream.frames:
+        raise UnreadableVideo(part.label, f"it breaks off after {packets} of {stream.frames} frames")
+    if not shown:
+        raise UnreadableVideo(part.label, "it has no frames")
+    rates = [Fraction(rate) for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate) if rate]
+    if not rates or not tick:
+        raise UnreadableVideo(part.label, "it does not say how many frames a second it has")
+    steady = [rate for rate in rates if _is_steady(sorted(shown), tick * rate)]
+    first, last = min(shown), max(shown)
+    if steady:
+        return _Timing(shown, tick, steady[0], True, len(shown) / steady[0], clean and shown[0] == first)
+    seconds = (last - first) * tick + (durations[last] * tick or 1 / rates[0])
+    return _Timing(shown, tick, rates[0], False, seconds, False)
+
+
+def _is_steady(shown: list[int], frames_a_tick: Fraction) -> bool:
+    """Whether the times are those of a constant rate, each rounded to the file's clock."""
+    tick, frame = frames_a_tick.numerator, frames_a_tick.denominator  # both in the same unit, so integers do
+    late = (abs((pts - shown[0]) * tick - index * frame) for index, pts in enumerate(shown))
+    return all(each <= tick and 2 * each < frame for each in late)
+
+
+def _reorder_of(timing: _Timing) -> int:
+    if not timing.steady:
+        return 0
+    place = {pts: index for index, pts in enumerate(sorted(timing.shown))}
+    return max(index - place[pts] for index, pts in enumerate(timing.shown))
+
+
+def _coding_of(stream: av.VideoStream) -> Coding | None:
+    """What x264 and the like wrote into the header of the track; only H.264 is copied."""
+    context = stream.codec_context
+    header = context.extradata or b""
+    # 1 is the version of an MP4's own header with SPS and PPS in it. "avc3" keeps them among the frames.
+    if context.name != "h264" or header[:1] != b"\x01" or context.codec_tag == "avc3":
+        return None
+    colours = context.color_primaries, context.color_trc, context.colorspace, context.color_range
+    return (header, stream.width, stream.height, *map(int, colours))
+
+
+def _first_frame(part: FilePart) -> tuple[av.VideoFrame, Fraction, int]:
+    """The first frame that can be decoded, the shape of its pixels (width / height), and its turn in degrees."""
+    with opened(part) as container:
+        stream = container.streams.video[0]
+        for frame in container.decode(stream):
+            return frame, Fraction(stream.sample_aspect_ratio or 1) or Fraction(1), frame.rotation
+    raise UnreadableVideo(part.label, "none of its frames can be decoded")

@@ -1,0 +1,87 @@
+"""A test-only node of one file: lists of VIDEOs such as the nodes that make a whole story give, without any model."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import time
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import folder_paths
+import torch
+from comfy_api.latest import InputImpl, Types
+from comfy_execution.graph_utils import ExecutionBlocker
+
+
+def storymotion(module: str):
+    """A module of the pack under test, under the name that ComfyUI gave it."""
+    (found,) = [loaded for name, loaded in sys.modules.items() if name.endswith(f"storymotion.nodes.{module}")]
+    return found
+
+
+def picture(shot: int, frames: int, width: int = 64) -> torch.Tensor:
+    """Flat frames [frames, 48, width, 3] whose grey says which shot it is."""
+    return torch.full((frames, 48, width, 3), 20 + 30 * shot, dtype=torch.uint8)
+
+
+class SlowVideo(InputImpl.VideoFromComponents):
+    """Says in the output folder that it is being read, and takes its time."""
+
+    def get_components(self):
+        (Path(folder_paths.get_output_directory()) / "reading").touch()
+        time.sleep(0.5)
+        return super().get_components()
+
+
+class StoryShots:
+    """``slots`` is JSON: one object a slot, {"kind", "frames", "width", "fps", "reason"}; ``story`` adds an outcome."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"slots": ("STRING", {"default": "[]"}), "story": ("BOOLEAN", {"default": True})}}
+
+    RETURN_TYPES = ("VIDEO",)
+    OUTPUT_IS_LIST = (True,)
+    FUNCTION = "make"
+    CATEGORY = "test"
+
+    def make(self, slots: str, story: bool):
+        asked = json.loads(slots)
+        outcome = storymotion("outcome")
+        failed = tuple(
+            outcome.FailedScene(position, f"scene {position}", slot.get("reason", "It broke."))
+            for position, slot in enumerate(asked, 1)
+            if slot["kind"] == "failed"
+        )
+        outcome = outcome.StoryOutcome(len(asked), failed) if story else None
+        return ([self._slot(position, slot, outcome) for position, slot in enumerate(asked, 1)],)
+
+    def _slot(self, position: int, slot: dict, outcome):
+        if slot["kind"] == "failed":
+            return ExecutionBlocker(None)
+        frames = picture(position, slot.get("frames", position), slot.get("width", 64))
+        rate = Fraction(slot.get("fps", "24"))
+        if slot["kind"] == "shot":
+            return storymotion("video").ShotVideo(frames, rate, None, outcome, position if outcome else None)
+        components = Types.VideoComponents(images=frames.float() / 255, audio=None, frame_rate=rate)
+        if slot["kind"] == "slow":
+            return SlowVideo(components)
+        video = InputImpl.VideoFromComponents(components)
+        if slot["kind"] == "foreign":
+            return video
+        path = Path(folder_paths.get_output_directory()) / f"foreign_{position}_{len(frames)}.mp4"
+        video.save_to(str(path))
+        if slot["kind"] == "stream":
+            content = path.read_bytes()
+            path.unlink()
+            return InputImpl.VideoFromFile(io.BytesIO(content))
+        if slot["kind"] == "gone":
+            path.unlink()
+        file: Any = InputImpl.VideoFromFile(str(path))  # ComfyUI 0.3.75 has no as_trimmed
+        return file.as_trimmed(0.25, 0.5) if slot["kind"] == "trimmed" else file
+
+
+NODE_CLASS_MAPPINGS = {"StoryShots": StoryShots}
