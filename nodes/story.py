@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import math
 import os
 from pathlib import Path
 from typing import Any
@@ -135,8 +134,8 @@ class StoryMotionLoadStory(io.ComfyNode):
             path = story_path(name)
             pictures = {scene.image: None for scene in load_story(path, _input_folder()).scenes}
             return [hashlib.sha256(file.read_bytes()).hexdigest() for file in (path, *pictures)]
-        except (StoryMotionError, OSError):  # said when the node runs, which it does for NaN
-            return math.nan
+        except (StoryMotionError, OSError):  # said when the node runs; one that raised is never taken from the cache
+            return None
 
     @classmethod
     @says_errors_in_users_language
