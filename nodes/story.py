@@ -48,7 +48,10 @@ def _may_be_story(path: Path) -> bool:
         content = path.read_bytes() if path.stat().st_size <= MOST_BYTES else b""
     except OSError:
         return False
-    return content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"[", b"\xff\xfe", b"\xfe\xff")) or b'"scenes"' in content
+    return (
+        content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"[", b"\xff\xfe", b"\xfe\xff"))
+        or b'"scenes"' in content.lower()
+    )
 
 
 def story_path(name: str) -> Path:
