@@ -26,8 +26,8 @@ PASSES_OF_DECODING = 1
 LAST_OF_A_SHAPE = 5
 # Between shapes nearer to each other than this there is mostly noise.
 WIDE_ENOUGH = 1.5
-# A shape e times larger or smaller weighs a tenth of one of the same size.
-NEAR = 0.11
+# A shape 1.5 times as large or as small weighs a tenth of one of the same size.
+NEAR = 0.02
 
 
 @dataclass(frozen=True)
