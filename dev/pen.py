@@ -151,7 +151,7 @@ class Canvas:
     def placed(
         self, right: float = 0.0, down: float = 0.0, turn: float = 0.0, about: Point = (0, 0), scale: float = 1.0
     ) -> Iterator[None]:
-        """What is drawn in this block is turned by ``turn`` degrees (clockwise) and scaled around ``about``, then shifted.
+        """What this block draws is turned clockwise by ``turn`` degrees and scaled around ``about``, then shifted.
 
         Lines become thinner or thicker by the square root of ``scale``, so that a small figure keeps its outline.
         """

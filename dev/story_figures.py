@@ -35,7 +35,7 @@ def _draw_scarf(canvas: Canvas) -> None:
         for y in (560, 584):
             canvas.line([(820, y), (900, y - 6)], CREAM, 8)
     canvas.outline(tail)
-    canvas.fill(curve("704,408! 748,426 796,430 844,426 888,408! 872,450 796,462 720,450!"), SCARF_DEEP)
+    canvas.fill(curve("704,408! 748,414 796,416 844,414 888,408! 872,450 796,462 720,450!"), SCARF_DEEP)
     wrap = curve("704,408! 744,440 796,448 848,440 888,408! 902,446 868,482 796,492 724,482 690,446!")
     canvas.fill(wrap, MUSTARD)
     with canvas.inside(wrap):

@@ -18,6 +18,7 @@ from .saving import (
     embed_workflow_input,
     filename_prefix_input,
     graph_metadata,
+    listed,
     next_output_file,
     on_failure_input,
 )
@@ -119,7 +120,7 @@ class StoryMotionAnimationEncode(io.ComfyNode):
         saved = gather((place, file.path.name))
         if saved is not None:
             outcome = outcome_of([(index, place) for index, (place, _) in saved])
-            outcome.raise_if_asked(on_failure, ", ".join(name for _, (_, name) in saved))
+            outcome.raise_if_asked(on_failure, listed([name for _, (_, name) in saved]))
             report += outcome.report()
         shot = SavedVideo(file.path, place.story, place.position)
         return io.NodeOutput(shot, speak(report, user_language()), ui=file.preview)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 from comfy_api.latest import Input, InputImpl, io
 
+from ..storymotion.errors import SeveralValues
 from ..storymotion.media.encode import EncodedFile
 from ..storymotion.media.film import MISMATCHES, FilmPlan, plan_film
 from ..storymotion.media.join import FILM_SETTINGS, write_film
@@ -23,6 +24,7 @@ from .saving import (
     embed_workflow_input,
     filename_prefix_input,
     graph_metadata,
+    listed,
     next_output_file,
     on_failure_input,
 )
@@ -88,20 +90,31 @@ class StoryMotionJoin(io.ComfyNode):
         crf: float = 18.0,
         embed_workflow: bool = True,
     ) -> io.NodeOutput:
-        shots = gather(videos)
-        if shots is None:
+        asked = {"filename_prefix": filename_prefix, "on_failure": on_failure, "mismatch": mismatch, "crf": crf}
+        slices = gather((videos, asked | {"embed_workflow": embed_workflow}))
+        if slices is None:
             return io.NodeOutput([], [])
+        _require_one_value_each([inputs for _, (_, inputs) in slices])
+        shots = [(index, video) for index, (video, _) in slices]
+        progress = NodeProgress()
         settings = EncodeSettings(crf=crf, audio_kbps=FILM_SETTINGS.audio_kbps)
         outcome = outcome_of([(index, place_of(video)) for index, video in shots])
         with ExitStack() as stack:
-            plan = plan_film([_part(index, video, stack) for index, video in shots], mismatch)
+            plan = plan_film([_part(index, video, stack) for index, video in shots], mismatch, progress)
             file = next_output_file(filename_prefix, plan.width, plan.height)
             metadata = graph_metadata(cls.hidden, embed_workflow)
-            written = write_film(file.path, plan, settings, metadata, NodeProgress())
+            written = write_film(file.path, plan, settings, metadata, progress)
         outcome.raise_if_asked(on_failure, file.path.name)
         report = [*_lines(written, plan, settings), *outcome.report()]
         film = InputImpl.VideoFromFile(str(file.path))
         return io.NodeOutput([film], [speak(report, user_language())], ui=file.preview)
+
+
+def _require_one_value_each(inputs: list[dict[str, Any]]) -> None:
+    for name in inputs[0]:
+        values = {each[name] for each in inputs}
+        if len(values) > 1:
+            raise SeveralValues(name, len(values))
 
 
 def _part(index: int, video: Any, stack: ExitStack) -> Part:
@@ -139,7 +152,7 @@ def _lines(written: EncodedFile, plan: FilmPlan, settings: EncodeSettings) -> li
         look = {"crf": settings.crf, "speed": settings.speed, "tune": settings.tune}
         report.append(line("joined-encoded", **look, pixel_format=plan.pixel_format))
         again = [shot.part.label for shot in plan.shots if isinstance(shot.part, FilePart)]
-        report += [line("joined-again", shots=", ".join(again))] if again else []
+        report += [line("joined-again", shots=listed(again))] if again else []
     for shot in plan.shots:
         if plan.changed(shot):
             width, height = shot.facts.size
@@ -157,9 +170,9 @@ def _sound_lines(plan: FilmPlan, settings: EncodeSettings) -> list[Line]:
     converted = [shot.part.label for shot in heard if (shot.facts.sound_rate, shot.facts.channels) != film]
     silent = [shot.part.label for shot in plan.shots if not shot.facts.sound_rate]
     if converted:
-        shots = ", ".join(converted)
+        shots = listed(converted)
         report.append(line("joined-sound-converted", rate=plan.sound_rate, channels=plan.channels, shots=shots))
-    return report + ([line("joined-silence", shots=", ".join(silent))] if silent else [])
+    return report + ([line("joined-silence", shots=listed(silent))] if silent else [])
 
 
 def _temporary_file(content: bytes, stack: ExitStack) -> Path:
@@ -168,6 +181,11 @@ def _temporary_file(content: bytes, stack: ExitStack) -> Path:
     folder = Path(folder_paths.get_temp_directory())
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"storymotion-{uuid.uuid4().hex}.mp4"
-    stack.callback(path.unlink, missing_ok=True)
+    stack.callback(_remove, path)
     path.write_bytes(content)
     return path
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):  # after an error Windows may still hold it; ComfyUI empties the folder when it starts
+        path.unlink()

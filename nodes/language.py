@@ -14,7 +14,7 @@ Execute = TypeVar("Execute", bound=Callable[..., Any])
 
 
 def user_language() -> str:
-    """"ko" when the editor is set to Korean (or STORYMOTION_LANG=ko), else "en".
+    """ "ko" when the editor is set to Korean (or STORYMOTION_LANG=ko), else "en".
 
     ComfyUI translates names and tooltips itself, but not what a node says while it runs.
     """

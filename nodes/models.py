@@ -102,13 +102,17 @@ class StoryMotionLTX2Model(io.ComfyNode):
 
 
 def fingerprint_choices(*chosen: tuple[str, Any]) -> Any:
-    """Fingerprint of the files behind combos; a name that is not there (or is linked) stands for itself."""
+    """Fingerprint of the files behind combos; a name that is not there (or is linked) stands for itself.
+
+    A node that takes lists gets a list of one from ComfyUI where another gets the name.
+    """
     facts: list[Any] = []
-    for folder, name in chosen:
-        try:
-            facts.append(fingerprint(path_of(folder, name)) if isinstance(name, str) else None)
-        except StoryMotionError:
-            facts.append(name)
+    for folder, names in chosen:
+        for name in names if isinstance(names, (list, tuple)) else [names]:
+            try:
+                facts.append(fingerprint(path_of(folder, name)) if isinstance(name, str) else None)
+            except StoryMotionError:
+                facts.append(name)
     return tuple(facts)
 
 

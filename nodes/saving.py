@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,6 +45,11 @@ def graph_metadata(hidden: Any, embed_workflow: bool) -> dict[str, str]:
     if hidden.prompt is not None:
         graph["prompt"] = hidden.prompt
     return metadata_text(graph)
+
+
+def listed(names: Sequence[str], most: int = 6) -> str:
+    """The names in one line; of more than ``most``, the first ones and the last."""
+    return ", ".join(names if len(names) <= most else [*names[: most - 1], "...", names[-1]])
 
 
 def filename_prefix_input(default: str) -> io.Input:

@@ -16,6 +16,10 @@ from .host import NodeProgress
 from .settings import user_setting
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import torch
+
     from ..storymotion.ltx.sdk import NewFrames
 
 GIB = 2**30
@@ -75,7 +79,16 @@ class StoredShots:
         """See ``Shelf``."""
         facts = {"fps": shot.fps, "seconds": dict(shot.seconds), "device": shot.device_name}
         stored = StoredShot(shot.frames, exact_frame_rate(shot.fps), shot.waveform, shot.sample_rate, facts)
-        self._store.put(key, stored, self._only_cancels)
+        if self._store.put(key, stored, self._only_cancels):
+            self._store.drop_states(key)
+
+    def find_stage(self, key: str, stage: str) -> Mapping[str, torch.Tensor] | None:
+        """See ``Shelf``."""
+        return self._store.get_state(f"{key}-{stage}")
+
+    def put_stage(self, key: str, stage: str, latents: Mapping[str, torch.Tensor]) -> None:
+        """See ``Shelf``."""
+        self._store.put_state(f"{key}-{stage}", latents)
 
     def _only_cancels(self, done: int, total: int, what: str) -> None:
         """The bar is about scenes, and stays where it is."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import math
 import os
 from pathlib import Path
 from typing import Any
@@ -49,7 +48,10 @@ def _may_be_story(path: Path) -> bool:
         content = path.read_bytes() if path.stat().st_size <= MOST_BYTES else b""
     except OSError:
         return False
-    return content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"[", b"\xff\xfe", b"\xfe\xff")) or b'"scenes"' in content
+    return (
+        content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"[", b"\xff\xfe", b"\xfe\xff"))
+        or b'"scenes"' in content.lower()
+    )
 
 
 def story_path(name: str) -> Path:
@@ -135,8 +137,8 @@ class StoryMotionLoadStory(io.ComfyNode):
             path = story_path(name)
             pictures = {scene.image: None for scene in load_story(path, _input_folder()).scenes}
             return [hashlib.sha256(file.read_bytes()).hexdigest() for file in (path, *pictures)]
-        except (StoryMotionError, OSError):  # said when the node runs, which it does for NaN
-            return math.nan
+        except (StoryMotionError, OSError):  # said when the node runs; one that raised is never taken from the cache
+            return None
 
     @classmethod
     @says_errors_in_users_language

@@ -66,6 +66,15 @@ def test_shapes_that_were_not_rendered_lie_on_the_line_of_those_that_were() -> N
         assert seconds_of(made, work) == pytest.approx(true_seconds(work))
 
 
+def test_near_shapes_tell_more_than_far_ones() -> None:
+    """On a device whose time grows faster than the work, from a fiftieth of a size to a size."""
+    known = [replace(WORK, width=width, height=height) for width, height in SIZES]
+    made = figures((work, work.units**1.3) for work in known)
+    for width, height in ((512, 256), (1216, 704), (1856, 1088)):
+        asked = replace(WORK, width=width, height=height)
+        assert seconds_of(made, asked) == pytest.approx(asked.units**1.3, rel=0.1), width
+
+
 def test_noise_of_a_tenth_moves_the_forecast_by_about_as_much() -> None:
     noise = random.Random(4)
     known = [replace(WORK, width=width, height=height) for width, height in SIZES]

@@ -13,7 +13,6 @@ import sys
 import time
 import unicodedata
 import zlib
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,6 @@ from storymotion.story_rows import MOST_BYTES
 
 HELLO = "\uc548\ub155, \ub098\ube44\uc57c!"  # "Hello, Navi!"
 SEA = "\ubc14\ub2e4"  # "sea"
-SAMPLES = Path(__file__).parents[1] / "workflows" / "input"
 CSV_COLUMNS = "name,image,dialogue,scene,seconds,seed,engine,preset"
 # Lines of the report that say something of a good story; the others are problems and all of them are made below.
 NOTES = {"story-scenes", "story-scenes-of", "story-ignored", "story-cp949", "story-transparent", "story-on-disk"}
@@ -395,25 +393,6 @@ class TestManyProblems:
         assert told.count("\n") == 2 * len(caught.value.problems) + 1
         assert len(told) < 2000
         told.encode()
-
-
-class TestSample:
-    """The story that ships with the pack."""
-
-    def test_both_files_tell_the_same_story(self) -> None:
-        stories = [load_story(SAMPLES / f"sample_story.{suffix}") for suffix in ("json", "csv")]
-        assert [story.notes for story in stories] == [(), ()]
-        one, other = ([replace(scene, line=None) for scene in story.scenes] for story in stories)
-        assert one == other
-        # Excel takes a CSV without it for the encoding of the country, and shows Korean as gibberish.
-        assert (SAMPLES / "sample_story.csv").read_bytes().startswith(codecs.BOM_UTF8)
-
-    def test_it_has_six_short_scenes_with_korean_lines_and_english_texts(self) -> None:
-        scenes = load_story(SAMPLES / "sample_story.json", SAMPLES).scenes
-        assert len(scenes) == 6 == len({scene.image for scene in scenes}) == len({scene.seed for scene in scenes})
-        assert all(2 <= scene.seconds <= 5 for scene in scenes) and len({scene.seconds for scene in scenes}) > 3
-        assert all(any("\uac00" <= letter <= "\ud7a3" for letter in scene.dialogue) for scene in scenes)
-        assert all(scene.scene.isascii() and scene.scene and scene.engine == "ltx-2" for scene in scenes)
 
 
 class TestEngines:

@@ -78,8 +78,8 @@ def test_an_alpha_channel_that_hides_nothing_is_no_news(tmp_path: Path) -> None:
 
 
 def test_grey_of_16_bits_keeps_its_range(tmp_path: Path) -> None:
-    Image.fromarray(numpy.array([[0, 257, 32896, 65535]] * 2, dtype="uint16")).save(tmp_path / "a.png")
-    assert (read_one(tmp_path / "a.png")[0, 0, :, 1] * 255).round().tolist() == [0, 1, 128, 255]
+    Image.fromarray(numpy.array([[0, 300, 40000, 65535]] * 2, dtype="uint16")).save(tmp_path / "a.png")
+    assert (read_one(tmp_path / "a.png")[0, 0, :, 1] * 255).round().tolist() == [0, 1, 155, 255]
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "CMYK", "I"])
@@ -102,6 +102,7 @@ def test_every_damaged_picture_is_named_with_its_line_and_scene(tmp_path: Path) 
     assert problem.speak().startswith("Line 3, scene_02: the image 'cut.png' is damaged: ")
 
 
+@pytest.mark.filterwarnings("ignore")  # what Pillow says about damaged TIFF files
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(suffix=st.sampled_from(["png", "jpg", "gif", "webp", "bmp", "tiff"]), data=st.data())
 def test_damage_anywhere_ends_in_our_error_or_in_a_picture(tmp_path: Path, suffix: str, data: st.DataObject) -> None:
@@ -136,10 +137,10 @@ class TestManyPictures:
         # Scenes with the same picture share it.
         assert held[0].data_ptr() == held[2].data_ptr() and pictures[0].data_ptr() == pictures[2].data_ptr()
         if Path("/proc/self/maps").exists():
-            assert in_scratch(tmp_path)
+            assert in_scratch(tmp_path) == ["rw-s"]  # shared: pages go back to the file, not into swap
             del pictures
             gc.collect()
-            assert not in_scratch(tmp_path)
+            assert in_scratch(tmp_path) == []
         if os.name != "nt":
             assert list((tmp_path / "scratch").iterdir()) == []
 
@@ -161,6 +162,7 @@ class TestManyPictures:
         assert os.name == "nt" or list((tmp_path / "scratch").iterdir()) == []
 
 
-def in_scratch(tmp_path: Path) -> bool:
-    """Whether this process has memory that is a file of the folder."""
-    return str(tmp_path / "scratch") in Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace")
+def in_scratch(tmp_path: Path) -> list[str]:
+    """How this process uses memory that is a file of the folder, from the kernel's list of it."""
+    maps = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines()
+    return [each.split()[1] for each in maps if str(tmp_path / "scratch") in each]

@@ -55,6 +55,7 @@
         |-- UnreadableVideo     the file cannot be opened, or has no video
         |-- NothingToJoin       a film of no shots
         |-- ShotsDiffer         shots of several sizes or frame rates
+        |-- SeveralValues       a list came where the whole film has one value
         `-- StoryIncomplete     scenes failed; the others are saved
 
 An error is one sentence on what is wrong, with the value in it, and one on what to do. Both are
@@ -89,6 +90,7 @@ from .media import (
     NoRoomForFrames,
     NothingToJoin,
     OddSize,
+    SeveralValues,
     ShotsDiffer,
     StoryIncomplete,
     UnreadableVideo,
@@ -174,6 +176,7 @@ __all__ = [
     "SdkMissing",
     "SdkUnsupported",
     "SeveralPictures",
+    "SeveralValues",
     "ShotError",
     "ShotWithoutSound",
     "ShotsDiffer",

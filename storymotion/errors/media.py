@@ -104,6 +104,17 @@ class ShotsDiffer(MediaError):
 
 
 @dataclass(eq=False)
+class SeveralValues(MediaError):
+    """A list came where the whole film has one value."""
+
+    code = "several-values"
+    problem = "{name} has {count} different values, but there is one film."
+    remedy = "Connect one value instead of a list."
+    name: str
+    count: int
+
+
+@dataclass(eq=False)
 class StoryIncomplete(MediaError):
     """Scenes of the story failed, and the user wants to know only after the others are saved."""
 

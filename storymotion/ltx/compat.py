@@ -6,9 +6,11 @@ All are context managers that put back what they found. ``for_sdk_1_0`` combines
 from __future__ import annotations
 
 import copy
+import inspect
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ def for_sdk_1_0(gemma_root: Path) -> Iterator[None]:
         changes.enter_context(fork_rng_on_cpu())
         changes.enter_context(gemma_of_any_size(gemma_root))
         changes.enter_context(gemma_on_transformers_5())
+        changes.enter_context(stages_that_can_be_skipped())
         yield
 
 
@@ -127,6 +130,35 @@ def gemma_on_transformers_5() -> Iterator[None]:
         _replaced(ledger_module, "GEMMA_LLM_KEY_OPS", key_ops),
         _replaced(ledger_module, "GEMMA_MODEL_OPS", model_ops),
     ):
+        yield
+
+
+# Of pipelines that take part: an attribute of their ``pipeline_components``, a ``stages.StageResults``.
+STAGES = "storymotion_stages"
+
+
+@contextmanager
+def stages_that_can_be_skipped() -> Iterator[None]:
+    """Let the denoising loop of a pipeline go through the ``StageResults`` that it has been given.
+
+    The five pipelines of SDK 1.0.0 call ``denoise_audio_video`` by their module's name for it, and tell it nothing
+    about themselves but their ``pipeline_components``. Without this an interrupted story would have to denoise
+    again what it had denoised. Calls of other pipelines pass through. May go with the 1.0 adapter.
+    """
+    from ltx_pipelines import distilled, ic_lora, keyframe_interpolation, ti2vid_one_stage, ti2vid_two_stages
+    from ltx_pipelines.utils.helpers import denoise_audio_video
+
+    wanted = {"denoising_loop_fn", "components"}
+    assert wanted <= inspect.signature(denoise_audio_video).parameters.keys(), "denoise_audio_video has changed"
+
+    def denoise(*, denoising_loop_fn: Any, components: Any, **others: Any) -> Any:
+        stages = getattr(components, STAGES, None)
+        loop = denoising_loop_fn if stages is None else partial(stages.denoise, denoising_loop_fn)
+        return denoise_audio_video(denoising_loop_fn=loop, components=components, **others)
+
+    with ExitStack() as changes:
+        for module in (distilled, ic_lora, keyframe_interpolation, ti2vid_one_stage, ti2vid_two_stages):
+            changes.enter_context(_replaced(module, "denoise_audio_video", denoise))
         yield
 
 

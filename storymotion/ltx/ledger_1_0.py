@@ -17,7 +17,7 @@ from .access import Handle, ModelAccess, TransformerHandle
 from .checkpoint import gemma_shards
 from .fit_load import without_connectors
 from .headers import Header
-from .prompt_cache import CachingProcessor, CachingTextEncoder, Findings
+from .prompt_cache import CachingProcessor, CachingTextEncoder, Findings, UnreadPrompts
 from .residents import PHASES, Component, Placement, Watch
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class SharedLedger:
 
     ``on_transformer`` is called when the pipeline asks for the transformer, which is when a stage
     begins; ``findings`` collects what comes to light about the prompts; ``header`` is the checkpoint's.
+    ``reads_prompts`` is False when all stages are known, and nobody will look at what becomes of the prompts.
     """
 
     def __init__(
@@ -42,15 +43,16 @@ class SharedLedger:
         on_transformer: Callable[[], None],
         findings: Findings,
         header: Header,
+        reads_prompts: bool,
     ) -> None:
         self._header = header
         self._ledger, self._access = ledger, access
         self._on_transformer = on_transformer
         self.components = {kind: self._component(kind, placement.text_encoder_device) for kind in _kinds(ledger)}
-        for kind, make in self._factories(findings).items():
+        for kind, make in self._factories(findings, reads_prompts).items():
             setattr(ledger, kind, make)
 
-    def _factories(self, findings: Findings) -> dict[str, Callable[[], Any]]:
+    def _factories(self, findings: Findings, reads_prompts: bool) -> dict[str, Callable[[], Any]]:
         """A stand-in for each factory method of the ledger."""
         files = (self.components["text_encoder"].key, self.components["gemma_embeddings_processor"].key)
         cache, device = self._access.residents.prompts, self._ledger.device
@@ -67,8 +69,8 @@ class SharedLedger:
 
         others = {kind: partial(self._handle, kind) for kind in self.components}
         return others | {
-            "text_encoder": text_encoder,
-            "gemma_embeddings_processor": processor,
+            "text_encoder": text_encoder if reads_prompts else UnreadPrompts,
+            "gemma_embeddings_processor": processor if reads_prompts else UnreadPrompts,
             "transformer": transformer,
         }
 

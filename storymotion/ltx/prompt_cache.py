@@ -132,3 +132,23 @@ class CachingProcessor:
         made = self._processor.process_hidden_states(states, mask.to(self._device), *args, **kwargs)
         self._cache.put(encoded, made)
         return made
+
+
+class UnreadPrompts:
+    """Stands for text encoder and embeddings processor where nobody will look at what they make."""
+
+    video_encoding = audio_encoding = None
+
+    def encode(self, prompt: str, *args: Any, **kwargs: Any) -> tuple[None, None]:
+        """As GemmaTextEncoder.encode."""
+        return None, None
+
+    def enhance_t2v(self, prompt: str, *args: Any, **kwargs: Any) -> str:
+        """The prompt as it is."""
+        return prompt
+
+    enhance_i2v = enhance_t2v
+
+    def process_hidden_states(self, states: None, mask: None, *args: Any, **kwargs: Any) -> UnreadPrompts:
+        """As EmbeddingsProcessor.process_hidden_states: something with the two encodings, both None."""
+        return self

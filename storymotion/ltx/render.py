@@ -98,11 +98,13 @@ def render_shots(
     preflight = Preflight()
     shots: dict[int, Checked] = {}
     for index, order in enumerate(orders):
-        models = order.models if residents else replace(order.models, keep="disk")
         try:
-            shots[index] = preflight.check(models, order.shot)
+            checked = preflight.check(order.models, order.shot)
         except StoryMotionError as error:
             outcomes[index] = error
+            continue
+        nothing_kept = replace(checked, models=replace(checked.models, keep="disk"))
+        shots[index] = checked if residents else nothing_kept
     notes: tuple[Line, ...] = ()
     loads: tuple[Load, ...] = ()
     if shots:
@@ -209,6 +211,7 @@ class _Queue:
                 fetch,
                 planned.waits,
                 planned.plan.machine.name,
+                keys.get(index, ""),
             )
         residents.begin({each for run in runs.values() for each in run.components})
         if not planned.waits:

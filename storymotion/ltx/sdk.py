@@ -19,6 +19,7 @@ from .preflight import Checked
 from .prompt_cache import Findings
 from .residents import Component, Placement
 from .shots import Shot
+from .stages import StageResults
 
 if TYPE_CHECKING:
     import torch
@@ -70,7 +71,13 @@ class Sdk(Protocol):
         ...
 
     def make_ready(
-        self, checked: Checked, placement: Placement, meter: Meter, access: ModelAccess, new_frames: NewFrames
+        self,
+        checked: Checked,
+        placement: Placement,
+        meter: Meter,
+        access: ModelAccess,
+        stages: StageResults,
+        new_frames: NewFrames,
     ) -> ReadyShot:
         """Make the SDK's pipeline, with models from ``access``. Reads no weights; run it in inference mode."""
         ...

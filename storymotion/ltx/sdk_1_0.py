@@ -22,6 +22,7 @@ from .preflight import Checked
 from .prompt_cache import Findings
 from .residents import Placement
 from .sdk import NewFrames, RawShot, ReadyShot, collect_frames
+from .stages import StageResults
 
 # The decoder's chunks with the default tiling: 64 frames that overlap by 24.
 CHUNK_FRAMES = 40
@@ -51,7 +52,13 @@ class Sdk10:
         return compat.for_sdk_1_0(text_encoder)
 
     def make_ready(
-        self, checked: Checked, placement: Placement, meter: Meter, access: ModelAccess, new_frames: NewFrames
+        self,
+        checked: Checked,
+        placement: Placement,
+        meter: Meter,
+        access: ModelAccess,
+        stages: StageResults,
+        new_frames: NewFrames,
     ) -> ReadyShot:
         """Build the pipeline and put the seam in; see ``sdk.Sdk``."""
         import torch
@@ -61,9 +68,10 @@ class Sdk10:
         current: list[Callable[[], str]] = []
         access.on_layer = lambda kind: meter.tick(READING if kind == "text_encoder" else current[-1]())
         prepared = prepare(checked, torch.device(placement.device))
-        header = checked.checkpoint.header
+        setattr(prepared.pipeline.pipeline_components, compat.STAGES, stages)
+        header, reads_prompts = checked.checkpoint.header, not stages.complete
         ledgers = [
-            SharedLedger(ledger, access, placement, partial(current.append, stage), findings, header)
+            SharedLedger(ledger, access, placement, partial(current.append, stage), findings, header, reads_prompts)
             for ledger, stage in prepared.ledgers
         ]
 

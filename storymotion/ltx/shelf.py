@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,21 +16,31 @@ from .sdk import NewFrames
 from .shots import Guide, ICLoraShot
 
 if TYPE_CHECKING:
-    from .render import RenderedShot
+    import torch
+
+    from .shot_run import RenderedShot
 
 # Goes up when the pack itself changes what it makes of the same inputs.
 RECIPE = 1
 
 
 class Shelf(Protocol):
-    """Where finished shots are kept between runs; both methods may take long and may raise only a cancel."""
+    """Where shots are kept between runs; its methods may take long and may raise only a cancel."""
 
     def find(self, key: str, new_frames: NewFrames) -> RenderedShot | None:
         """The shot that was put here under ``key``, frame for frame; None if there is none or it is damaged."""
         ...
 
     def put(self, key: str, shot: RenderedShot) -> None:
-        """Keep ``shot``, if possible."""
+        """Keep ``shot``, if possible; what was kept of its stages is not needed any more."""
+        ...
+
+    def find_stage(self, key: str, stage: str) -> Mapping[str, torch.Tensor] | None:
+        """The latents of a stage of an unfinished shot, on the CPU."""
+        ...
+
+    def put_stage(self, key: str, stage: str, latents: Mapping[str, torch.Tensor]) -> None:
+        """Keep the latents of a stage until its shot is finished."""
         ...
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RenderFailed
@@ -18,6 +19,7 @@ from .preview import PreviewTap
 from .prompt_cache import MOST_TOKENS, Findings
 from .residents import Component, Placement, Residents
 from .sdk import Sdk
+from .stages import StageResults
 
 if TYPE_CHECKING:
     import torch
@@ -48,7 +50,7 @@ class RenderedShot:
 class ShotRun:
     """A shot with everything that its call needs; nothing is loaded yet.
 
-    ``fetch`` gets it a model, ``waits`` says that other shots may run meanwhile.
+    ``fetch`` gets it a model, ``waits`` says that other shots may run meanwhile; ``key`` is its name on the shelf.
     """
 
     def __init__(
@@ -62,13 +64,18 @@ class ShotRun:
         fetch: Callable[[Component], Any],
         waits: bool,
         device_name: str,
+        key: str,
     ) -> None:
         self.checked = checked
         self.meter = Meter(progress, sdk.phases(checked))
         self._sdk, self._device, self._device_name = sdk, placement.device, device_name
         tap = PreviewTap(checked.shot, host.on_preview)
         access = ModelAccess(residents, self.meter, fetch, tap, waits)
-        self._ready = sdk.make_ready(checked, placement, self.meter, access, host.new_frames)
+        self._stages = StageResults(checked.shot)
+        if host.shelf is not None:
+            find, put = partial(host.shelf.find_stage, key), partial(host.shelf.put_stage, key)
+            self._stages = StageResults(checked.shot, find, put)
+        self._ready = sdk.make_ready(checked, placement, self.meter, access, self._stages, host.new_frames)
 
     @property
     def components(self) -> tuple[Component, ...]:
@@ -100,6 +107,7 @@ class ShotRun:
             sample_rate=raw.sample_rate,
             notes=(
                 line("sdk", version=self._sdk.version, checkpoint=checkpoint.version, seed=shot.seed),
+                *(line("stage-reused", stage=stage) for stage in self._stages.known),
                 *_about_prompts(raw.findings),
                 *self.checked.notes,
             ),

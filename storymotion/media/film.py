@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from ..errors import NothingToJoin, ShotsDiffer
+from ..progress import Progress, ignore_progress
 from .parts import FilePart, Part, PartFacts, facts_of
 from .settings import require_choice
 from .sound import FALLBACK_RATE, LAYOUTS
@@ -60,12 +61,14 @@ class FilmPlan:
         return not (same and facts.steady)
 
 
-def plan_film(parts: Sequence[Part], mismatch: str = "error") -> FilmPlan:
+def plan_film(parts: Sequence[Part], mismatch: str = "error", progress: Progress = ignore_progress) -> FilmPlan:
     """Read the facts of all ``parts`` and decide how they become one film, in their order.
 
     Size and rate are those that most shots have (of equally many, the first). Video packets are copied
     if all parts are whole H.264 files of one coding; else everything is encoded once. The sound gets the
     highest rate of the shots up to 48000 Hz (48000 if AAC does not know it) and is stereo if one of them is.
+
+    ``progress`` counts parts that were read.
 
     Raises ``NothingToJoin``, ``UnknownChoice``, ``UnreadableVideo`` naming the part, and, unless
     ``mismatch`` is "fit", ``ShotsDiffer`` naming every shot of another size or rate.
@@ -73,7 +76,10 @@ def plan_film(parts: Sequence[Part], mismatch: str = "error") -> FilmPlan:
     require_choice("mismatch", mismatch, MISMATCHES)
     if not parts:
         raise NothingToJoin()
-    facts = [facts_of(part) for part in parts]
+    facts: list[PartFacts] = []
+    for part in parts:
+        progress(len(facts), len(parts), "reading")
+        facts.append(facts_of(part))
     ((width, height), rate), _ = Counter((each.size, each.frame_rate) for each in facts).most_common(1)[0]
     differing = [
         f"{part.label}: {each.width} x {each.height}, {_fps(each)}"

@@ -61,7 +61,6 @@ def _fill(
         # "opaque": as it is, without asking for an encoder.
         video = container.add_stream_from_template(source.streams.video[0], opaque=True)
     with refusals(name):
-        video.time_base = 1 / plan.frame_rate
         audio = None if sound is None else AacTrack(container, sound, audio_kbps)
         container.start_encoding()
     # All pictures are decoded this many frames early, as the shot needs it that reorders the most.

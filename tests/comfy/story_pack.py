@@ -84,4 +84,20 @@ class StoryShots:
         return file.as_trimmed(0.25, 0.5) if slot["kind"] == "trimmed" else file
 
 
-NODE_CLASS_MAPPINGS = {"StoryShots": StoryShots}
+class StoryNames:
+    """``names`` is a JSON list."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"names": ("STRING", {"default": "[]"})}}
+
+    RETURN_TYPES = ("STRING",)
+    OUTPUT_IS_LIST = (True,)
+    FUNCTION = "make"
+    CATEGORY = "test"
+
+    def make(self, names: str):
+        return (json.loads(names),)
+
+
+NODE_CLASS_MAPPINGS = {"StoryShots": StoryShots, "StoryNames": StoryNames}

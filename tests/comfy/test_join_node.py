@@ -264,6 +264,16 @@ def test_a_file_that_is_gone_is_named(server: ComfyServer, client: ComfyClient) 
     assert not any(name.startswith("film") for name in names(server))
 
 
+def test_a_list_of_names_is_refused(server: ComfyServer, client: ComfyClient) -> None:
+    """The names of the scenes belong on Animation Encode: here ComfyUI would run with the last one."""
+    workflow = graph(shots("sss"))
+    workflow["7"] = {"class_type": "StoryNames", "inputs": {"names": '["a", "b", "c"]'}}
+    workflow["3"]["inputs"]["filename_prefix"] = ["7", 0]
+    with pytest.raises(PromptFailed, match="filename_prefix has 3 different values, but there is one film"):
+        client.run(workflow)
+    assert names(server) == []
+
+
 def test_a_trimmed_video_is_joined_as_trimmed(server: ComfyServer, client: ComfyClient) -> None:
     """From 0.25 s on for 0.5 s; ComfyUI 0.3.75 cannot trim."""
     interface = server.comfyui / "comfy_api" / "latest" / "_input" / "video_types.py"

@@ -162,7 +162,7 @@ def test_a_story_reads_nothing_outside_the_input_folder(
 
 def test_the_combo_offers_stories_and_no_workflows(comfy_client: ComfyClient, folder: Path) -> None:
     (folder / "bad story.CSV").write_text("picture\n", encoding="utf-8")
-    (folder / "broken.json").write_text('{"scenes": [', encoding="utf-8")
+    (folder / "broken.json").write_text('{"Scenes": [', encoding="utf-8")
     (folder / "list.json").write_bytes(b"\xef\xbb\xbf\n[{")
     for workflow in ({"1": {"class_type": "LoadImage", "inputs": {"image": "a.png"}}}, {"nodes": [], "links": []}):
         (folder / f"workflow {len(workflow)}.json").write_text(json.dumps(workflow), encoding="utf-8")

@@ -416,7 +416,7 @@ def test_a_smaller_shot_never_makes_the_plan_worse() -> None:
         worse, better = tried(machine, large), tried(machine, small)
         assert quality(better) >= quality(worse), (machine, small, large)
         if worse and better:
-            same_way = (better.precision, better.keep) == (worse.precision, worse.keep)
+            same_way = (better.precision, better.keep, better.lean) == (worse.precision, worse.keep, worse.lean)
             assert better.peak.peak <= worse.peak.peak or not same_way
             compared += same_way
     assert compared > 1000

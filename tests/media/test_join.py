@@ -275,6 +275,17 @@ def test_line_art_of_a_file_is_not_softened_when_it_is_encoded_again(tmp_path, s
     assert 10 * np.log10(from_file / from_frames) < 0.4
 
 
+def test_a_file_of_key_frames_only_does_not_make_such_a_film(tmp_path, second_decoder, on_disk):
+    """x264 takes over the kind of a decoded frame unless it is told not to."""
+    intra = tmp_path / "intra.mp4"
+    second_decoder.run("-i", on_disk(0, 24).path, "-c:v", "libx264", "-g", "1", "-crf", "10", intra)
+    film = tmp_path / "film.mp4"
+    join(film, [FilePart(intra, "1"), in_memory(1, 24)])
+    with av.open(str(film)) as container:
+        keys = [packet.is_keyframe for packet in container.demux(video=0) if packet.size]
+    assert len(keys) == 48 and sum(keys) < 12
+
+
 # --- sizes and rates that differ
 
 
@@ -505,10 +516,12 @@ def test_a_part_with_sound_only(tmp_path, second_decoder, on_disk):
         plan_film([FilePart(sound, "1")])
 
 
-def test_a_part_that_breaks_off(tmp_path, on_disk):
-    whole = on_disk(0, 24)
-    bytes_of_it = whole.path.read_bytes()
-    whole.path.write_bytes(bytes_of_it[: len(bytes_of_it) * 4 // 5])
+@pytest.mark.parametrize("lost", [0.2, 0.001])
+def test_a_part_that_breaks_off(on_disk, lost):
+    """Whole frames are missing, or only the end of the last one."""
+    whole = on_disk(0, 24, crf=1)
+    content = whole.path.read_bytes()
+    whole.path.write_bytes(content[: -max(1, int(len(content) * lost))])
     with pytest.raises(errors.UnreadableVideo, match="breaks off"):
         plan_film([whole])
 
@@ -591,6 +604,9 @@ def test_progress_counts_every_frame(tmp_path, on_disk, copied):
     join(tmp_path / "film.mp4", parts, progress=lambda *step: steps.append(step))
     assert [done for done, _, _ in steps] == sorted(done for done, _, _ in steps)
     assert steps[-1] == (14, 14, "joining" if copied else "encoding")
+    steps.clear()
+    plan_film(parts, progress=lambda done, total, what: steps.append((done, total, what)))
+    assert steps == [(0, 2, "reading"), (1, 2, "reading")]
 
 
 def test_metadata_is_stored_under_its_own_keys(tmp_path, on_disk):
