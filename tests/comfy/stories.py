@@ -28,7 +28,7 @@ class Story:
     def __init__(self, server: ComfyServer, name: str, seeds: Sequence[int]) -> None:
         self.name = name
         self.seeds = list(seeds)
-        self._file = server.data / "input" / f"{name}.json"
+        self.file = server.data / "input" / f"{name}.json"
         self.write()
 
     def write(self) -> None:
@@ -43,7 +43,7 @@ class Story:
             }
             for place, (name, seed) in enumerate(zip(NAMES, self.seeds))
         ]
-        self._file.write_text(json.dumps(scenes), encoding="utf-8")
+        self.file.write_text(json.dumps(scenes), encoding="utf-8")
 
     def graph(self, workflow: str = "08_story_distilled") -> Graph:
         """The shipped ``workflow`` for it: shots of 64 x 64 with 9, 17, 25, 9, ... frames, saved without loss.
@@ -51,7 +51,7 @@ class Story:
         Decoded, a file without loss is the same whenever the shot is: x264's bytes are not always.
         """
         graph = shipped(workflow)
-        graph[LOAD]["inputs"]["story"] = self._file.name
+        graph[LOAD]["inputs"]["story"] = self.file.name
         graph[PLAN]["inputs"]["seconds"] = [LOAD, 4]
         graph[SHOTS]["inputs"] |= {"width": SIDE, "height": SIDE}
         graph["15"]["inputs"]["string_a"] = f"{self.name}/"
