@@ -37,7 +37,10 @@ class SlowVideo(InputImpl.VideoFromComponents):
 
 
 class StoryShots:
-    """``slots`` is JSON: one object a slot, {"kind", "frames", "width", "fps", "reason"}; ``story`` adds an outcome."""
+    """``slots`` is JSON: one object a slot, {"kind", "frames", "width", "fps", "story"}.
+
+    With ``story`` the shots carry what became of their story; those of one "story" belong together.
+    """
 
     @classmethod
     def INPUT_TYPES(cls):
@@ -50,14 +53,19 @@ class StoryShots:
 
     def make(self, slots: str, story: bool):
         asked = json.loads(slots)
+        stories: dict[str, list[dict]] = {}
+        for slot in asked:
+            together = stories.setdefault(slot.get("story", ""), [])
+            together.append(slot)
+            slot["scene"] = len(together)
+        outcomes = {name: self._outcome(scenes) if story else None for name, scenes in stories.items()}
+        return ([self._slot(place, slot, outcomes[slot.get("story", "")]) for place, slot in enumerate(asked, 1)],)
+
+    def _outcome(self, scenes: list[dict]):
         outcome = storymotion("outcome")
-        failed = tuple(
-            outcome.FailedScene(position, f"scene {position}", slot.get("reason", "It broke."))
-            for position, slot in enumerate(asked, 1)
-            if slot["kind"] == "failed"
-        )
-        outcome = outcome.StoryOutcome(len(asked), failed) if story else None
-        return ([self._slot(position, slot, outcome) for position, slot in enumerate(asked, 1)],)
+        failed = [slot["scene"] for slot in scenes if slot["kind"] == "failed"]
+        failed = tuple(outcome.FailedScene(scene, f"scene {scene}", "It broke.") for scene in failed)
+        return outcome.StoryOutcome(len(scenes), failed)
 
     def _slot(self, position: int, slot: dict, outcome):
         if slot["kind"] == "failed":
@@ -65,7 +73,7 @@ class StoryShots:
         frames = picture(position, slot.get("frames", position), slot.get("width", 64))
         rate = Fraction(slot.get("fps", "24"))
         if slot["kind"] == "shot":
-            return storymotion("video").ShotVideo(frames, rate, None, outcome, position if outcome else None)
+            return storymotion("video").ShotVideo(frames, rate, None, outcome, slot["scene"] if outcome else None)
         components = Types.VideoComponents(images=frames.float() / 255, audio=None, frame_rate=rate)
         if slot["kind"] == "slow":
             return SlowVideo(components)

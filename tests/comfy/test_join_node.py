@@ -114,7 +114,7 @@ def test_one_film_of_the_scenes_that_did_not_fail(
     assert f"film_00001_.mp4: {good} shots" in report
     assert ("copied" in report) == (encode is not None)
     missing = [f"{place} (scene {place}): It broke" for place, mark in enumerate(marks, 1) if mark == "."]
-    assert (f"{failed} of {len(marks)} scenes are missing: {'; '.join(missing)}." in report) == (failed > 0)
+    assert (f"{failed} of {len(marks)} scenes missing: {'; '.join(missing)}." in report) == (failed > 0)
 
 
 @pytest.mark.parametrize("encode", [None, {}], ids=["direct", "encoded"])
@@ -129,7 +129,7 @@ def test_animation_encode_says_after_its_last_shot_what_is_missing(server: Comfy
     entry = client.run(graph(shots("s.ss."), encode={}))
     reports = entry["outputs"]["6"]["text"]
     assert ["missing" in report for report in reports] == [False, False, True]
-    assert "2 of 5 scenes are missing: 2 (scene 2): It broke; 5 (scene 5): It broke." in reports[-1]
+    assert "2 of 5 scenes missing: 2 (scene 2): It broke; 5 (scene 5): It broke." in reports[-1]
     assert len(entry["outputs"]["2"]["images"]) == 3
 
 
@@ -170,9 +170,17 @@ def test_a_list_of_another_pack_has_gaps_only(
 ) -> None:
     entry = client.run(graph(shots("f..f"), story=False, encode=encode))
     assert greys(film_of(server, entry)) == expected("f..f")
-    assert "2 of 4 scenes are missing: 2; 3." in report_of(entry)
+    assert "2 of 4 scenes missing: 2; 3." in report_of(entry)
     with pytest.raises(PromptFailed, match=r"2 of 4 scenes failed: 2; 3\."):
         client.run(graph(shots("f..f"), story=False, encode=encode, on_failure="fail after saving"))
+
+
+def test_shots_of_two_stories_in_one_list(server: ComfyServer, client: ComfyClient) -> None:
+    """The second story counts from 1 again, so a gap in the list is no scene of that number."""
+    slots = [slot | {"story": name} for slot, name in zip(shots("s.s.s"), "aaabb")]
+    entry = client.run(graph(slots, encode={}))
+    assert greys(film_of(server, entry)) == expected("s.s.s")
+    assert "2 of 5 scenes missing: 1 (scene 1): It broke; 2 (scene 2): It broke." in report_of(entry)
 
 
 # --- running again
@@ -188,7 +196,7 @@ def test_queueing_again_uses_the_film_that_is_there(
     workflow["3"]["inputs"]["filename_prefix"] = "other"  # only Join runs again, on a list from the cache
     third = client.run(workflow)
     assert film_of(server, third).name == "other_00001_.mp4" and greys(film_of(server, third)) == expected("s.s")
-    assert "1 of 3 scenes are missing: 2 (scene 2)" in report_of(third)
+    assert "1 of 3 scenes missing: 2 (scene 2)" in report_of(third)
 
 
 @pytest.mark.parametrize("on_failure", ["finish", "fail after saving"])
@@ -252,7 +260,7 @@ def test_shots_that_differ_are_named_or_fitted(server: ComfyServer, client: Comf
 def test_files_streams_and_frames_in_one_film(server: ComfyServer, client: ComfyClient) -> None:
     entry = client.run(graph(shots("dnfs"), story=False, crf=10.0))
     assert greys(film_of(server, entry)) == expected("ssss")
-    assert "Shots 1 (foreign_1_1.mp4), 2 were video files already" in report_of(entry)
+    assert "one coding: 1 (foreign_1_1.mp4), 2." in report_of(entry)
     assert "crf 10 " in report_of(entry)
     assert list((server.data / "temp").glob("*.mp4")) == []
 

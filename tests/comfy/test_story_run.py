@@ -91,7 +91,7 @@ def test_a_scene_that_cannot_be_fails_alone(comfy_client: ComfyClient, comfy_ser
     entry = comfy_client.run(graph)
     assert [len(pictures(shot)) for shot in files(comfy_server, entry, ENCODE)] == frames
     assert outcomes(report_of(entry)) == [(name, FAILED if name == "three" else DONE) for name in NAMES]
-    assert "1 of 6 scenes are missing: 3 (three): The width of the shot is 100" in entry["outputs"]["17"]["text"][0]
+    assert "1 of 6 scenes missing: 3 (three): The width of the shot is 100" in entry["outputs"]["17"]["text"][0]
 
 
 def test_a_missing_lora_costs_its_own_scene_in_korean_too(comfy_client: ComfyClient, comfy_server: ComfyServer) -> None:

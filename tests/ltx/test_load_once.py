@@ -227,6 +227,51 @@ COMPONENTS = [
 ]
 
 
+def at_work(kind: str) -> tuple[Any, str]:
+    """The method of the SDK with which a component works."""
+    from ltx_core.model.audio_vae.audio_vae import AudioDecoder
+    from ltx_core.model.audio_vae.vocoder import VocoderWithBWE
+    from ltx_core.model.transformer.model import X0Model
+    from ltx_core.model.upsampler.model import LatentUpsampler
+    from ltx_core.model.video_vae.video_vae import VideoDecoder, VideoEncoder
+    from ltx_core.text_encoders.gemma import EmbeddingsProcessor, GemmaTextEncoder
+
+    return {
+        "text_encoder": (GemmaTextEncoder, "encode"),
+        "gemma_embeddings_processor": (EmbeddingsProcessor, "process_hidden_states"),
+        "video_encoder": (VideoEncoder, "forward"),
+        "transformer": (X0Model, "forward"),
+        "spatial_upsampler": (LatentUpsampler, "forward"),
+        "video_decoder": (VideoDecoder, "forward"),
+        "audio_decoder": (AudioDecoder, "forward"),
+        "vocoder": (VocoderWithBWE, "forward"),
+    }[kind]
+
+
+@pytest.mark.parametrize("keep", ["disk", "ram"])
+@pytest.mark.parametrize("kind", COMPONENTS)
+def test_a_model_that_fails_at_work_costs_one_scene(
+    models: ModelSet,
+    tiny: TinyModels,
+    picture: numpy.ndarray,
+    reference: Path,
+    kind: str,
+    keep: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    story = Story("two_stage", models, tiny, picture, reference)
+    undisturbed = shots_of(render(story, range(3), keep))
+    calls = fail_in(monkeypatch, *at_work(kind), when=lambda number: number == 1)
+    outcomes = render(story, range(3), keep).outcomes
+    assert len(calls) > 1
+    failures = [outcome for outcome in outcomes if isinstance(outcome, RenderFailed)]
+    assert len(failures) == 1 and "injected" in failures[0].reason
+    for outcome, before in zip(outcomes, undisturbed):
+        if isinstance(outcome, RenderedShot):
+            assert torch.equal(outcome.frames, before.frames) and torch.equal(outcome.waveform, before.waveform)
+    assert threads() == []
+
+
 @pytest.mark.parametrize("keep", ["disk", "ram"])
 @pytest.mark.parametrize("kind", COMPONENTS)
 def test_a_model_that_cannot_be_loaded_ends_the_run_without_hanging(

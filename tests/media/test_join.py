@@ -436,6 +436,19 @@ def test_a_turned_file_is_shown_as_it_wants(tmp_path, second_decoder, on_disk):
     assert np.array_equal(second_decoder.rgb(film, 48, 64)[:6], second_decoder.rgb(upright, 48, 64))
 
 
+def test_pixels_that_are_not_square(tmp_path, second_decoder, on_disk):
+    """Every pixel twice as wide as high: 64 x 48 of them are shown as 128 x 48."""
+    wide, film = tmp_path / "wide.mp4", tmp_path / "film.mp4"
+    second_decoder.run("-i", on_disk(0, 5).path, "-vf", "setsar=2", "-c:v", "libx264", "-crf", "10", wide)
+    plan, _ = join(film, [FilePart(wide, "1"), in_memory(1, 5, size=(128, 48))])
+    assert not plan.copied and (probe(film).width, probe(film).height) == (128, 48)
+    red = second_decoder.rgb(film, 128, 48)[2, 4].astype(int)
+    assert red[2:12, 1].max() < 60 and red[24:, 1].min() > 15 and np.ptp(red[24:]) < 12  # the mark is 16 wide
+    plan, _ = join(film, [FilePart(wide, "1"), FilePart(wide, "2")])
+    with av.open(str(film)) as container:
+        assert plan.copied and container.streams.video[0].sample_aspect_ratio == 2
+
+
 def test_a_file_that_is_trimmed_by_its_own_header_loses_what_it_hides(tmp_path, second_decoder, on_disk):
     """Cut without encoding: the packets from the last key frame on are there, but not to be shown."""
     whole, cut = on_disk(0, 20, FPS, sound_of(0, 20, FPS, 48_000)), tmp_path / "cut.mp4"
