@@ -70,7 +70,11 @@ def make_shots(inputs: Mapping[str, Sequence[Any]], order_of: Callable[[dict[str
             raise errors[0]
         raise NoSceneRendered(len(scenes), str(errors[0]))
     videos = _videos(made)
-    report = report_of_shot(made[0], run.facts()) if len(scenes) == 1 else report_of_story(made, run.facts())
+    if len(scenes) == 1:
+        return io.NodeOutput(videos, speak(report_of_shot(made[0], run.facts()), user_language()))
+    report = report_of_story(made, run.facts())
+    # On the node too: if a node that saves ends the queue in an error, ComfyUI may not come to show the report.
+    NodeProgress().say(speak(report[:1], user_language()))
     return io.NodeOutput(videos, speak(report, user_language()))
 
 
