@@ -64,7 +64,7 @@ def test_a_failed_scene_shows_in_its_exit_code(comfy_server: ComfyServer, tmp_pa
 
 @pytest.mark.parametrize(
     ("change", "says"),
-    [({"story": "gone.json"}, "StoryMotionLoadStory: The story 'gone.json' was not found"), (None, "does not exist")],
+    [({"story": "gone.json"}, "StoryMotionLoadStory: The story 'gone.json' was not found"), (None, "NoSuchNode")],
 )
 def test_it_says_why_there_is_no_film(
     comfy_server: ComfyServer, tmp_path: Path, change: dict[str, Any] | None, says: str
