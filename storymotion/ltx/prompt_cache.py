@@ -38,7 +38,7 @@ class Findings:
 
 
 class PromptCache:
-    """The last prompts, by their text and by the files that encoded them, with embeddings in main memory."""
+    """The last prompts, by their text and by what encoded them, with embeddings in main memory."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[Hashable, Encoded] = OrderedDict()
@@ -85,13 +85,15 @@ class CachingTextEncoder:
     device before they are used.
     """
 
-    def __init__(self, text_encoder: Any, cache: PromptCache, files: Hashable, findings: Findings, parks: bool) -> None:
-        self._text_encoder, self._cache, self._files, self._findings = text_encoder, cache, files, findings
+    def __init__(
+        self, text_encoder: Any, cache: PromptCache, made_by: Hashable, findings: Findings, parks: bool
+    ) -> None:
+        self._text_encoder, self._cache, self._made_by, self._findings = text_encoder, cache, made_by, findings
         self._parks = parks
 
     def encode(self, prompt: str, *args: Any, **kwargs: Any) -> tuple[Encoded, Any]:
         """As GemmaTextEncoder.encode: hidden states and mask, both for ``CachingProcessor`` only."""
-        key = (self._files, prompt)
+        key = (self._made_by, prompt)
         encoded = self._cache.get(key)
         if encoded is None:
             states, mask = self._text_encoder.encode(prompt, *args, **kwargs)
