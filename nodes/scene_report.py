@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from ..storymotion.cost import CostSettings, Rate, cost_lines, shot_cost, story_lines
 from ..storymotion.errors import StoryMotionError
 from ..storymotion.ltx.render import LOADING, RenderedShot
+from ..storymotion.messages import Bilingual
 from ..storymotion.report import Line, line
-from .language import user_language
 
 # Lines of a shot that say for itself what the rows of a story say shorter.
 IN_ROWS = ("times", "sdk")
@@ -33,9 +33,9 @@ class Scene:
         return f"{self.position} ({self.name})" if self.name else str(self.position)
 
     @property
-    def reason(self) -> str:
+    def reason(self) -> Bilingual:
         """Why there is no shot, in one line."""
-        return self.error.speak(user_language()).replace("\n", " / ") if self.error else ""
+        return self.error.as_value() if self.error else Bilingual("", "")
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ def make_shots(inputs: Mapping[str, Sequence[Any]], order_of: Callable[[dict[str
     if len(errors) == len(scenes):
         if len(scenes) == 1:
             raise errors[0]
-        raise NoSceneRendered(len(scenes), str(errors[0]))
+        raise NoSceneRendered(len(scenes), errors[0].as_value())
     videos = _videos(made)
     if len(scenes) == 1:
         return io.NodeOutput(videos, speak(report_of_shot(made[0], run.facts()), user_language()))

@@ -112,7 +112,7 @@ class ShotRun:
             sample_rate=raw.sample_rate,
             notes=(
                 line("sdk", version=self._sdk.version, checkpoint=checkpoint.version, seed=shot.seed),
-                *(line("stage-reused", stage=stage) for stage in self._stages.known),
+                *(line("stage-reused", stage=stage.replace("stage", "stage ")) for stage in self._stages.known),
                 *_about_prompts(raw.findings),
                 *self.checked.notes,
             ),

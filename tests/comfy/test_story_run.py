@@ -156,7 +156,7 @@ def test_killed_in_scene_four_it_goes_on_there(
         entry = client.run(Story(fragile_server, "killed", seeds).graph())
     report = report_of(entry)
     assert outcomes(report) == [*((name, REUSED) for name in NAMES[:3]), *((name, DONE) for name in NAMES[3:])]
-    assert "What an earlier run had denoised in stage1 was used again." in report
+    assert "What an earlier run had denoised in stage 1 was used again." in report
     film = files(fragile_server, entry, FILM)[0]
     undisturbed = files(comfy_server, comfy_client.run(Story(comfy_server, "killed", seeds).graph()), FILM)[0]
     assert numpy.array_equal(pictures(film), pictures(undisturbed))
