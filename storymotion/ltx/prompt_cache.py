@@ -60,10 +60,8 @@ class PromptCache:
             self._waiting[encoded.key] = encoded
 
     def put(self, encoded: Encoded, embeddings: Any) -> None:
-        """Remember a copy of ``embeddings``, a named tuple of tensors; the oldest go when there are too many."""
-        encoded.embeddings = type(embeddings)(
-            *(None if each is None else each.to("cpu", copy=True) for each in embeddings)
-        )
+        """Remember ``embeddings``, a named tuple of tensors, in main memory; the oldest go when there are too many."""
+        encoded.embeddings = type(embeddings)(*(None if each is None else each.to("cpu") for each in embeddings))
         encoded.hidden_states = None
         with self._lock:
             self._known[encoded.key] = encoded

@@ -236,6 +236,9 @@ class _Queue:
             if planned.waits:
                 turns[index] = Turn(partial(self._finish, index, runs, keys))
                 fetch = partial(load_once.use, turns[index])
+            if len(indices) > 1:
+                # A moment for each: a cancel is heard in between.
+                self._progress_of(index)(0, UNITS, "getting ready")
             try:
                 runs[index] = ShotRun(
                     planned.shots[index],

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import gc
+import sys
 import threading
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 import torch
 
 from dev.direct_sdk import call_sdk
 from dev.tiny_models import TinyModels
 from storymotion.errors import NoRoomForFrames, RenderFailed, SizeNotMultiple, UnreadableImage
-from storymotion.ltx import sdk_1_0
+from storymotion.ltx import fit_queue, fit_working, sdk_1_0
+from storymotion.ltx.fit import weigh_files
+from storymotion.ltx.fit_phases import prompts_of
 from storymotion.ltx.host import Host
 from storymotion.ltx.models import Lora, ModelSet
+from storymotion.ltx.preflight import check
 from storymotion.ltx.render import Order, RenderedQueue, RenderedShot, render_shots
 from storymotion.ltx.residents import Residents
 from storymotion.ltx.sdk import in_main_memory
-from storymotion.ltx.shots import DistilledShot, Guide, TwoStageShot
+from storymotion.ltx.shots import DistilledShot, Guide, KeyframesShot, Shot, TwoStageShot, guide_from_pixels
+from storymotion.media.frame_buffers import FrameBuffers
 
 from .test_load_once import fail_in, shots_of, threads
 from .test_render import same
@@ -224,3 +232,114 @@ def test_nobody_makes_room_for_scenes_that_are_there(orders: list[Order]) -> Non
     assert [shot.reused for shot in shots_of(render_shots(changed, host=host))] == [True, True, False]
     assert asked == ["room", "room"]
     assert len(finds) == len(set(finds)), "a stored shot was read twice"
+
+
+# --- memory and threads --------------------------------------------------------------------------------------------
+
+
+class Live:
+    """Bytes of the tensors in memory whenever a model is about to be loaded; models of before are gone by then."""
+
+    def __init__(self) -> None:
+        self.at: dict[str, int] = {}
+
+    def __call__(self, done: int, total: int, what: str) -> None:
+        if "loading the " not in what:
+            return
+        kind = what.split("loading the ")[1].replace(" ", "_")
+        kind += " of stage 2" if kind in self.at else ""
+        self.at[kind] = sum(
+            {
+                each.untyped_storage().data_ptr(): each.untyped_storage().nbytes()
+                for each in gc.get_objects()
+                if isinstance(each, torch.Tensor) and not each.is_meta
+            }.values()
+        )
+
+
+@pytest.mark.parametrize("kind", [TwoStageShot, KeyframesShot, DistilledShot])
+def test_what_a_waiting_shot_holds_is_planned_for(
+    kind: type[Shot], models: ModelSet, tiny: TinyModels, picture: numpy.ndarray
+) -> None:
+    """All shots wait before the processor, before each transformer and before the decoders; N = 6 less N = 2."""
+    models = replace(models, keep="disk")
+    guides = tuple(guide_from_pixels(picture, frame, 0.9) for frame in (0, 8, -1))
+    guided: dict[str, Any] = {"distilled_lora": Lora(tiny.distilled_lora, 0.6), "steps": 2}
+
+    def order(number: int) -> Order:
+        more = {} if kind is DistilledShot else guided | {"negative_prompt": f"blurry {number}"}
+        return Order(models, kind(f"scene {number}", 128, 128, 33, 24.0, seed=number, guides=guides, **more))
+
+    render_shots([order(1)], host=Host(progress=Live()))  # what the SDK imports and keeps
+    live: list[dict[str, int]] = []
+    for count in (2, 6):
+        live.append({})
+        watch = Live()
+        render_shots([order(number) for number in range(count)], host=Host(progress=watch))
+        live[-1] = watch.at
+    held = {model: (live[1][model] - live[0][model]) / 4 for model in live[0]}
+    checked = check(models, order(1).shot)
+    widths = weigh_files(models, checked.checkpoint, checked.shot).widths
+    prompts = fit_working.parked_prompts(widths, prompts_of(checked.shot))
+    shot = fit_queue._parked(widths, checked)
+    assert 0.9 * prompts < held["gemma_embeddings_processor"] <= prompts, held
+    later = ["video_encoder", "transformer", "transformer of stage 2", "audio_decoder"]
+    if kind is DistilledShot:
+        later.remove("transformer of stage 2")
+    for model in later:
+        assert 0.3 * shot < held[model] <= shot, (model, held, shot)
+
+
+def test_waiting_shots_that_compute_on_the_cpu_have_threads_enough(
+    orders: list[Order], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenMP gives every thread that computes threads of its own, and ends the process when there are no more."""
+    monkeypatch.setattr(fit_queue, "MOST_THREADS", 5)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    most: list[int] = []
+    host = Host(progress=lambda done, total, what: most.append(len(threads())))
+    queue = render_shots(orders, residents=Residents(), host=host)
+    assert max(most) == 2 and kinds(queue)["text_encoder"] == 2
+    assert "fit-in-groups" in [note.code for note in queue.notes]
+
+
+def test_getting_many_scenes_ready_can_be_cancelled(orders: list[Order], weight_reads: list[int]) -> None:
+    with pytest.raises(InterruptedError):
+        render_shots(orders, host=Host(progress=cancel_at("scene 2 of 3, getting ready")))
+    assert weight_reads == []
+
+
+def anonymous_memory() -> int:
+    """Bytes of this process that are no file's (Linux)."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.split("RssAnon:")[1].split()[0]) * 1024
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_two_hundred_scenes(models: ModelSet, tmp_path: Path, weight_reads: list[int]) -> None:
+    """One plan before any weight, one build of every model, and frames in files."""
+    models = replace(models, keep="disk")
+    shots = [DistilledShot(f"scene {number}", 64, 64, 9, 24.0, seed=number) for number in range(200)]
+    orders = [Order(models, shot) for shot in shots]
+    read_before_plan: list[int] = []
+    threads_before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        render_shots(orders[:2])
+        weight_reads.clear()
+        before = anonymous_memory()
+        buffers = FrameBuffers(tmp_path, 0)
+        host = Host(new_frames=buffers.empty, on_plan=lambda plan: read_before_plan.append(len(weight_reads)))
+        queue = render_shots(orders, host=host)
+    finally:
+        torch.set_num_threads(threads_before)
+    assert read_before_plan == [0]
+    assert len(kinds(queue)) == 8 and set(kinds(queue).values()) == {1}
+    made = shots_of(queue)
+    assert len({shot.frames.numpy().tobytes() for shot in made}) == 200
+    assert buffers.in_memory == 0
+    gc.collect()
+    # The frames are 22 MB, the sound 5 MB; the prompts that are kept, and what allocators keep, are the rest.
+    print(f"RssAnon grew by {(anonymous_memory() - before) / 1e6:.0f} MB")
+    assert threads() == []
