@@ -46,6 +46,14 @@
     |   |-- NoSceneRendered     none of several scenes could be rendered
     |   |-- NoScenesForEngine   no scene of the story is for the chosen engine
     |   `-- StoryInvalid        everything that is wrong with a story, by line and scene
+    |-- SeedanceRequestError    refused before anything is sent
+    |   |-- SeedanceModelRetired  the service has shut the model down
+    |   |-- SeedanceCannot      the model does not offer this value of a setting
+    |   |-- SeedancePromptMissing  neither words nor a picture
+    |   |-- SeedancePromptCommand  the prompt holds what the service takes for a setting
+    |   |-- SeedanceFirstFrameMissing  a last frame alone
+    |   |-- SeedancePictureUnusable  the service would refuse the picture
+    |   `-- SeedanceRequestTooLarge  the pictures are too large together
     `-- MediaError
         |-- NoFrames            nothing to encode
         |-- OddSize             4:2:0 video needs even sides
@@ -111,6 +119,16 @@ from .models import (
     TextEncoderIncomplete,
     WrongKindOfModel,
 )
+from .seedance import (
+    SeedanceCannot,
+    SeedanceFirstFrameMissing,
+    SeedanceModelRetired,
+    SeedancePictureUnusable,
+    SeedancePromptCommand,
+    SeedancePromptMissing,
+    SeedanceRequestError,
+    SeedanceRequestTooLarge,
+)
 from .shots import (
     EmptyList,
     FramesNotOnGrid,
@@ -175,6 +193,14 @@ __all__ = [
     "RenderFailed",
     "SdkMissing",
     "SdkUnsupported",
+    "SeedanceCannot",
+    "SeedanceFirstFrameMissing",
+    "SeedanceModelRetired",
+    "SeedancePictureUnusable",
+    "SeedancePromptCommand",
+    "SeedancePromptMissing",
+    "SeedanceRequestError",
+    "SeedanceRequestTooLarge",
     "SeveralPictures",
     "SeveralValues",
     "ShotError",
