@@ -1,18 +1,18 @@
-"""Errors in what is asked of Seedance, all of them found before anything is sent."""
+"""Errors that only Seedance has: what cannot be asked of it, and what it may not answer."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .base import StoryMotionError
+from .paid import PaidError
 
 
-class SeedanceRequestError(StoryMotionError):
-    """The request cannot be sent as it is; nothing was sent and nothing is charged."""
+class SeedanceError(PaidError):
+    """Seedance cannot make this shot as it was asked."""
 
 
 @dataclass(eq=False)
-class SeedanceModelRetired(SeedanceRequestError):
+class SeedanceModelRetired(SeedanceError):
     """The service has shut the model down."""
 
     code = "seedance-model-retired"
@@ -24,7 +24,7 @@ class SeedanceModelRetired(SeedanceRequestError):
 
 
 @dataclass(eq=False)
-class SeedanceCannot(SeedanceRequestError):
+class SeedanceCannot(SeedanceError):
     """The chosen model does not offer this value of a setting; ``what`` is the name of the input."""
 
     code = "seedance-cannot"
@@ -37,7 +37,7 @@ class SeedanceCannot(SeedanceRequestError):
 
 
 @dataclass(eq=False)
-class SeedancePromptMissing(SeedanceRequestError):
+class SeedancePromptMissing(SeedanceError):
     """Neither words nor a picture."""
 
     code = "seedance-prompt-missing"
@@ -46,7 +46,7 @@ class SeedancePromptMissing(SeedanceRequestError):
 
 
 @dataclass(eq=False)
-class SeedancePromptCommand(SeedanceRequestError):
+class SeedancePromptCommand(SeedanceError):
     """The service takes ``--word value`` in a prompt for a setting and can change what the shot costs."""
 
     code = "seedance-prompt-command"
@@ -56,7 +56,7 @@ class SeedancePromptCommand(SeedanceRequestError):
 
 
 @dataclass(eq=False)
-class SeedanceFirstFrameMissing(SeedanceRequestError):
+class SeedanceFirstFrameMissing(SeedanceError):
     """A last frame alone is not a mode of the service."""
 
     code = "seedance-first-frame-missing"
@@ -65,7 +65,7 @@ class SeedanceFirstFrameMissing(SeedanceRequestError):
 
 
 @dataclass(eq=False)
-class SeedancePictureUnusable(SeedanceRequestError):
+class SeedancePictureUnusable(SeedanceError):
     """A picture that the service would refuse; ``role`` is the name of the input."""
 
     code = "seedance-picture-unusable"
@@ -76,7 +76,7 @@ class SeedancePictureUnusable(SeedanceRequestError):
 
 
 @dataclass(eq=False)
-class SeedanceRequestTooLarge(SeedanceRequestError):
+class SeedanceRequestTooLarge(SeedanceError):
     """The service takes at most 64 MB in all."""
 
     code = "seedance-request-too-large"
@@ -84,3 +84,13 @@ class SeedanceRequestTooLarge(SeedanceRequestError):
     remedy = "Use smaller pictures."
     megabytes: float
     most: int
+
+
+@dataclass(eq=False)
+class SeedanceForeignHost(SeedanceError):
+    """The address of a video, or where it forwards to, is at no host of the service; nothing is fetched there."""
+
+    code = "seedance-foreign-host"
+    problem = "The video of the paid task is said to be at '{host}', which is not a host of the service."
+    remedy = "Nothing was fetched from there. The shot stays in the journal; look at the task in the service's console."
+    host: str

@@ -13,9 +13,10 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-from ...errors import SeedanceModelRetired, UnknownChoice
+from ...errors import SeedanceModelRetired, UnknownModel
 from ...report import Line, line
 
+PROVIDER = "Seedance"
 DATA = Path(__file__).parent
 # Below ComfyUI's user folder.
 USER_CATALOGUE = Path("storymotion") / "seedance.json"
@@ -86,11 +87,11 @@ class Catalogue:
         return tuple(model.id for model in self.models if model.retired is None)
 
     def model(self, model_id: str) -> Model:
-        """The model of that id. Raises SeedanceModelRetired, UnknownChoice."""
+        """The model of that id. Raises SeedanceModelRetired, UnknownModel."""
         found = next((model for model in self.models if model.id == model_id), None)
         choices = ", ".join(self.offered())
         if found is None:
-            raise UnknownChoice("model", model_id, choices)
+            raise UnknownModel(PROVIDER, model_id, choices)
         if found.retired is not None:
             raise SeedanceModelRetired(model_id, found.retired, choices)
         return found

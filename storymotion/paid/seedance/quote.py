@@ -1,7 +1,7 @@
 """What a shot will cost: the tokens that the service will count, times the price of a token.
 
 Measured on real tasks (a 1080p shot of 5 s counted 246840): tokens = width x height x (24 x seconds + 1) /
-1024. The service does not say how it rounds, so a quote rounds up: it is never below the bill.
+1024, rounded up here, so that a quote is never below the bill.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from .models import ADAPTIVE, AUTOMATIC_SECONDS, FRAMES_PER_SECOND, Catalogue, Model, Price
-
-PIXELS_PER_TOKEN = 1024
-MILLION = 1_000_000
+from ...cost import CostSettings
+from ...errors import NoPrice
+from ..money import Quote, video_tokens
+from .models import ADAPTIVE, AUTOMATIC_SECONDS, FRAMES_PER_SECOND, PROVIDER, Catalogue, Model
 
 
 @dataclass(frozen=True)
@@ -28,61 +28,48 @@ class Shape:
     sound: bool
 
 
-@dataclass(frozen=True)
-class SeedanceQuote:
-    """The most that a shot can cost. ``width``, ``height``: of the video, for ``adaptive`` of the dearest ratio.
+def quote_shape(shape: Shape, catalogue: Catalogue, settings: CostSettings | None = None) -> Quote:
+    """The most that such a shot can cost, for a shape that its model offers, with the cheaper ways to it.
 
-    ``usd`` is None where no price is known: such a shot is never sent.
+    Cheaper ways are of the same model: the other service tier and lower resolutions, the dearest first.
+    Raises UnknownModel, SeedanceModelRetired, NoPrice.
     """
-
-    shape: Shape
-    width: int
-    height: int
-    seconds: int
-    tokens: int
-    price: Price | None
-    usd: Decimal | None
-
-
-def tokens_for(width: int, height: int, seconds: int) -> int:
-    """The tokens of a video of ``width`` x ``height`` pixels and ``seconds``, rounded up."""
-    return -(-width * height * (FRAMES_PER_SECOND * seconds + 1) // PIXELS_PER_TOKEN)
+    settings = settings or CostSettings()
+    model = catalogue.model(shape.model)
+    made = _quote(shape, model, catalogue, settings)
+    if made is None:
+        raise NoPrice(PROVIDER, shape.model, f"{shape.resolution} {shape.service_tier}")
+    others = [_quote(other, model, catalogue, settings) for other in _other_shapes(shape, model)]
+    ways = [other.way() for other in others if other is not None and other.usd < made.usd]
+    return replace(made, alternatives=tuple(sorted(ways, key=lambda way: way.usd, reverse=True)))
 
 
-def quote_shape(shape: Shape, catalogue: Catalogue) -> SeedanceQuote:
-    """The quote of a shot that its model offers. Raises UnknownChoice, SeedanceModelRetired."""
-    return _quote(shape, catalogue.model(shape.model), catalogue)
-
-
-def cheaper_ways(quote: SeedanceQuote, catalogue: Catalogue) -> tuple[SeedanceQuote, ...]:
-    """The same shot in the other service tier or at lower resolutions, of the same model; the dearest first."""
-    if quote.usd is None:
-        return ()
-    known = [(other.usd, other) for other in _other_ways(quote, catalogue) if other.usd is not None]
-    cheaper = [pair for pair in known if pair[0] < quote.usd]
-    return tuple(other for _, other in sorted(cheaper, key=lambda pair: pair[0], reverse=True))
-
-
-def settled_usd(tokens: int, price: Price) -> Decimal:
-    """What ``tokens`` cost, in USD."""
-    return price.usd_per_million * tokens / MILLION
-
-
-def _other_ways(quote: SeedanceQuote, catalogue: Catalogue) -> Iterator[SeedanceQuote]:
-    model = catalogue.model(quote.shape.model)
-    lower_or_same = model.resolutions[: model.resolutions.index(quote.shape.resolution) + 1]
-    for resolution in lower_or_same:
-        for tier in model.service_tiers:
-            yield _quote(replace(quote.shape, resolution=resolution, service_tier=tier), model, catalogue)
-
-
-def _quote(shape: Shape, model: Model, catalogue: Catalogue) -> SeedanceQuote:
-    seconds = model.seconds[1] if shape.duration == AUTOMATIC_SECONDS else shape.duration
+def video_size(shape: Shape, model: Model) -> tuple[int, int]:
+    """Width and height of the video in pixels; for ``adaptive`` of the ratio with the most pixels."""
     sizes = model.pixels[shape.resolution]
     candidates = sizes.values() if shape.ratio == ADAPTIVE else [sizes[shape.ratio]]
-    width, height = max(candidates, key=lambda size: size[0] * size[1])
-    tokens = tokens_for(width, height, seconds)
+    return max(candidates, key=lambda size: size[0] * size[1])
+
+
+def _other_shapes(shape: Shape, model: Model) -> Iterator[Shape]:
+    for resolution in model.resolutions[: model.resolutions.index(shape.resolution) + 1]:
+        for tier in model.service_tiers:
+            yield replace(shape, resolution=resolution, service_tier=tier)
+
+
+def _quote(shape: Shape, model: Model, catalogue: Catalogue, settings: CostSettings) -> Quote | None:
     price = catalogue.price(model, shape.resolution, shape.service_tier, shape.sound)
-    return SeedanceQuote(
-        shape, width, height, seconds, tokens, price, None if price is None else settled_usd(tokens, price)
+    if price is None:
+        return None
+    seconds = model.seconds[1] if shape.duration == AUTOMATIC_SECONDS else shape.duration
+    return Quote(
+        provider=PROVIDER,
+        model=shape.model,
+        what=f"{shape.resolution} {shape.ratio}, {seconds} s, {shape.service_tier}",
+        seconds=Decimal(seconds),
+        tokens=video_tokens(*video_size(shape, model), FRAMES_PER_SECOND * seconds + 1),
+        usd_per_million=price.usd_per_million,
+        source=price.source,
+        date=price.date,
+        settings=settings,
     )

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from storymotion.errors import SeedanceModelRetired, UnknownChoice
+from storymotion.cost import CostSettings
+from storymotion.errors import NoPrice, SeedanceModelRetired, UnknownModel
+from storymotion.paid.money import usd_of_tokens, video_tokens
 from storymotion.paid.seedance.models import RATIOS, Catalogue, load_catalogue
-from storymotion.paid.seedance.quote import Shape, cheaper_ways, quote_shape, settled_usd, tokens_for
+from storymotion.paid.seedance.quote import Shape, quote_shape, video_size
 
 CATALOGUE, _ = load_catalogue()
 # As if nothing were retired: the table has rows of models that were on offer when it was made.
@@ -43,14 +45,14 @@ def test_the_worked_rows(row: list[str]) -> None:
     model, resolution, seconds, pixels, tokens, usd, krw = row
     family, _, kind = model.partition(" ")
     tier = "flex" if kind == "flex" else "default"
-    made = quote_shape(
-        Shape(IDS[family], resolution, "16:9", int(seconds.rstrip("s")), tier, kind == "audio"), ALL_MODELS
-    )
-    assert f"{made.width}x{made.height}" == pixels
-    exact = Fraction(made.width * made.height * (24 * made.seconds + 1), 1024)
+    asked = Shape(IDS[family], resolution, "16:9", int(seconds.rstrip("s")), tier, kind == "audio")
+    width, height = video_size(asked, ALL_MODELS.model(asked.model))
+    assert f"{width}x{height}" == pixels
+    exact = Fraction(width * height * (24 * asked.duration + 1), 1024)
+    made = quote_shape(asked, ALL_MODELS)
     # The table cuts the fraction of a token off, a quote rounds it up.
     assert int(exact) == int(tokens) and exact <= made.tokens < exact + 1
-    assert made.usd is not None
+    assert made.seconds == asked.duration
     assert abs(made.usd - Decimal(usd)) <= Decimal("0.00005")
     assert rounded(made.usd * 1450, "0.1") == Decimal(krw)
 
@@ -86,35 +88,45 @@ def test_no_quote_is_below_what_is_settled() -> None:
                 for seconds in range(model.seconds[0], model.seconds[1] + 1):
                     for tier in model.service_tiers:
                         made = quote_shape(Shape(model.id, resolution, ratio, seconds, tier, True), ALL_MODELS)
-                        assert made.usd is not None and made.price is not None
                         for width, height in (
                             model.pixels[resolution].values()
                             if ratio == "adaptive"
                             else [model.pixels[resolution][ratio]]
                         ):
                             used = round(width * height * (24 * seconds + 1) / 1024)
-                            assert settled_usd(used, made.price) <= made.usd
+                            assert usd_of_tokens(used, made.usd_per_million) <= made.usd
                         counted += 1
     assert counted > 1000
 
 
 def test_cheaper_ways_are_of_the_same_model_the_dearest_first() -> None:
     made = quote_shape(shape(resolution="1080p"), CATALOGUE)
-    ways = cheaper_ways(made, CATALOGUE)
-    assert [(way.shape.resolution, way.shape.service_tier) for way in ways] == [
-        ("1080p", "flex"),
-        ("720p", "default"),
-        ("720p", "flex"),
-        ("480p", "default"),
-        ("480p", "flex"),
+    assert [way.what for way in made.alternatives] == [
+        "1080p 16:9, 5 s, flex",
+        "720p 16:9, 5 s, default",
+        "720p 16:9, 5 s, flex",
+        "480p 16:9, 5 s, default",
+        "480p 16:9, 5 s, flex",
     ]
-    assert all(way.usd is not None and made.usd is not None and way.usd < made.usd for way in ways)
-    assert cheaper_ways(quote_shape(shape(resolution="480p", service_tier="flex"), CATALOGUE), CATALOGUE) == ()
+    usd = [way.usd for way in made.alternatives]
+    assert usd == sorted(usd, reverse=True) and usd[0] < made.usd
+    # The flex tier of 1080p costs more than 720p: the order is that of the money.
+    assert quote_shape(shape(resolution="480p", service_tier="flex"), CATALOGUE).alternatives == ()
 
 
 def test_4k_is_dearer_than_1080p_though_its_tokens_are_cheaper() -> None:
-    dear = shape(model="dreamina-seedance-2-0-260128", resolution="4k")
-    assert cheaper_ways(quote_shape(dear, CATALOGUE), CATALOGUE)[0].shape.resolution == "1080p"
+    dear = quote_shape(shape(model="dreamina-seedance-2-0-260128", resolution="4k"), CATALOGUE)
+    assert dear.alternatives[0].what.startswith("1080p")
+
+
+def test_a_quote_over_the_target_names_the_cheaper_ways() -> None:
+    """720p costs 240 KRW per 8 s; 5 s at 480p in the flex tier are 56.8 KRW per 8 s, over 54 as well."""
+    settings = CostSettings(krw_per_usd=1450, target_krw_per_8s=54)
+    made = quote_shape(shape(), CATALOGUE, settings)
+    said = [line.speak() for line in made.lines()]
+    assert "103818" in said[0] and "2026-09-15" in said[0] and "over the target" in said[1]
+    assert len(said) == 2 + len(made.alternatives) == 5
+    assert quote_shape(shape(), CATALOGUE, replace(settings, target_krw_per_8s=500)).over_target is False
 
 
 def test_every_offered_shot_has_a_price_and_its_source() -> None:
@@ -130,7 +142,7 @@ def test_the_default_is_the_cheapest_and_retired_models_are_not_offered() -> Non
     assert "seedance-1-5-pro-251215" not in CATALOGUE.offered()
     with pytest.raises(SeedanceModelRetired, match="2026-11-11"):
         quote_shape(shape(model="seedance-1-5-pro-251215"), CATALOGUE)
-    with pytest.raises(UnknownChoice, match=FAST):
+    with pytest.raises(UnknownModel, match=FAST):
         quote_shape(shape(model="seedance-1-0-pro-251015"), CATALOGUE)
 
 
@@ -164,15 +176,15 @@ def test_the_user_adds_a_model_and_its_price(tmp_path: Path) -> None:
     catalogue, notes = load_catalogue(file)
     assert notes == () and catalogue.offered() == (*CATALOGUE.offered(), "seedance-9-0")
     made = quote_shape(shape(model="seedance-9-0", resolution="480p"), catalogue)
-    assert made.price is not None and (made.price.source, made.usd) == ("my contract", Decimal("0.151917"))
+    assert (made.source, made.date, made.usd) == ("my contract", "2026-11-01", Decimal("0.151917"))
 
 
 def test_a_model_without_a_price_has_no_quote(tmp_path: Path) -> None:
     file = tmp_path / "seedance.json"
     file.write_text(json.dumps({"models": [OWN]}), encoding="utf-8")
     catalogue, _ = load_catalogue(file)
-    made = quote_shape(shape(model="seedance-9-0", resolution="480p"), catalogue)
-    assert made.usd is None and made.price is None and cheaper_ways(made, catalogue) == ()
+    with pytest.raises(NoPrice, match="480p default"):
+        quote_shape(shape(model="seedance-9-0", resolution="480p"), catalogue)
 
 
 def test_a_users_entry_takes_the_place_of_the_shipped_one(tmp_path: Path) -> None:
@@ -206,5 +218,5 @@ def test_a_broken_file_of_the_user_adds_nothing_and_says_so(tmp_path: Path, text
 
 def test_the_smallest_shot_of_all() -> None:
     """864 x 480, 2 s: what a first paid trial costs."""
-    assert tokens_for(864, 480, 2) == 19845
+    assert video_tokens(864, 480, 49) == 19845
     assert quote_shape(shape(resolution="480p", duration=2), CATALOGUE).usd == Decimal("0.019845")
