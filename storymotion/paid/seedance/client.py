@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from ..key import Secret
+from ..provider import SEEDANCE
 from ..redact import redacted
-from .models import PROVIDER
 from .refusals import Kind, Refusal, error_of, json_of, read_refusal
 from .transport import Broken, NotSent, Reply, Timeouts, exchange
 
@@ -69,12 +70,17 @@ class Task:
 
 
 class SeedanceClient:
-    """Talks to ``base_url`` ("https://host/api/v3") with ``key``; both have been checked by ``paid.key``."""
+    """Talks to ``base_url`` ("https://host/api/v3") with ``key``; both passed the gate or ``paid.address``."""
 
-    def __init__(self, base_url: str, key: str, timeouts: Timeouts | None = None) -> None:
+    def __init__(self, base_url: str, key: Secret, timeouts: Timeouts | None = None) -> None:
         self.base_url = base_url.rstrip("/")
         self.timeouts = timeouts or Timeouts()
         self._key = key
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the key: tasks of one account are unknown to another."""
+        return self._key.fingerprint
 
     def __repr__(self) -> str:
         return f"SeedanceClient({self.base_url!r})"
@@ -97,7 +103,7 @@ class SeedanceClient:
         task_id = data.get("id") if isinstance(data, dict) else None
         if not isinstance(task_id, str) or not TASK_ID.fullmatch(task_id):
             raise Unclear("the answer had no task id")
-        log.info("%s made the task %s", PROVIDER, task_id)
+        log.info("%s made the task %s", SEEDANCE.name, task_id)
         return task_id
 
     def get(self, task_id: str) -> Task:
@@ -105,7 +111,7 @@ class SeedanceClient:
         reply = self._ask("GET", f"{TASKS}/{_safe(task_id)}")
         if reply.status == 404:
             raise NoSuchTask(task_id)
-        task = read_task(self._data("get", reply), self._key)
+        task = read_task(self._data("get", reply), self._key.reveal())
         if task is None or task.id != task_id:
             raise Unclear("the answer was no task")
         return task
@@ -121,7 +127,7 @@ class SeedanceClient:
         total = data.get("total") if isinstance(data, dict) else None
         if not isinstance(items, list) or not isinstance(total, int):
             raise Unclear("the answer was no list of tasks")
-        return tuple(task for item in items if (task := read_task(item, self._key)) is not None), total
+        return tuple(task for item in items if (task := read_task(item, self._key.reveal())) is not None), total
 
     def delete(self, task_id: str) -> bool:
         """Cancel a queued task; False when it already runs. One that ended is forgotten by the service.
@@ -160,9 +166,11 @@ class SeedanceClient:
         return data
 
     def _refusal(self, what: str, reply: Reply) -> Refusal:
-        refusal = read_refusal(reply, self._key)
+        refusal = read_refusal(reply, self._key.reveal())
         # For the provider's support; neither the key nor a signed address is in it.
-        log.warning("%s %s: HTTP %d %s, request %s", PROVIDER, what, reply.status, refusal.code, refusal.request_id)
+        log.warning(
+            "%s %s: HTTP %d %s, request %s", SEEDANCE.name, what, reply.status, refusal.code, refusal.request_id
+        )
         return refusal
 
 

@@ -15,8 +15,8 @@ from typing import Any
 
 from ...errors import SeedanceModelRetired, UnknownModel
 from ...report import Line, line
+from ..provider import SEEDANCE
 
-PROVIDER = "Seedance"
 DATA = Path(__file__).parent
 # Below ComfyUI's user folder.
 USER_CATALOGUE = Path("storymotion") / "seedance.json"
@@ -91,7 +91,7 @@ class Catalogue:
         found = next((model for model in self.models if model.id == model_id), None)
         choices = ", ".join(self.offered())
         if found is None:
-            raise UnknownModel(PROVIDER, model_id, choices)
+            raise UnknownModel(SEEDANCE.name, model_id, choices)
         if found.retired is not None:
             raise SeedanceModelRetired(model_id, found.retired, choices)
         return found

@@ -13,7 +13,8 @@ from decimal import Decimal
 from ...cost import CostSettings
 from ...errors import NoPrice
 from ..money import Quote, video_tokens
-from .models import ADAPTIVE, AUTOMATIC_SECONDS, FRAMES_PER_SECOND, PROVIDER, Catalogue, Model
+from ..provider import SEEDANCE
+from .models import ADAPTIVE, AUTOMATIC_SECONDS, FRAMES_PER_SECOND, Catalogue, Model
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def quote_shape(shape: Shape, catalogue: Catalogue, settings: CostSettings | Non
     model = catalogue.model(shape.model)
     made = _quote(shape, model, catalogue, settings)
     if made is None:
-        raise NoPrice(PROVIDER, shape.model, f"{shape.resolution} {shape.service_tier}")
+        raise NoPrice(SEEDANCE.name, shape.model, f"{shape.resolution} {shape.service_tier}")
     others = [_quote(other, model, catalogue, settings) for other in _other_shapes(shape, model)]
     ways = [other.way() for other in others if other is not None and other.usd < made.usd]
     return replace(made, alternatives=tuple(sorted(ways, key=lambda way: way.usd, reverse=True)))
@@ -63,7 +64,7 @@ def _quote(shape: Shape, model: Model, catalogue: Catalogue, settings: CostSetti
         return None
     seconds = model.seconds[1] if shape.duration == AUTOMATIC_SECONDS else shape.duration
     return Quote(
-        provider=PROVIDER,
+        provider=SEEDANCE.id,
         model=shape.model,
         what=f"{shape.resolution} {shape.ratio}, {seconds} s, {shape.service_tier}",
         seconds=Decimal(seconds),

@@ -13,8 +13,8 @@ from enum import Enum
 from typing import Any
 
 from ...errors import BillingRefused, KeyRefused, ModerationRefused, PaidError, RequestRefused
+from ..provider import SEEDANCE
 from ..redact import redacted
-from .models import PROVIDER
 from .transport import Reply
 
 
@@ -74,7 +74,7 @@ class Refusal:
 
     def error(self) -> PaidError:
         """What the user is told, for all kinds that are not to be tried again."""
-        said = (PROVIDER, self.code, self.message.rstrip("."))
+        said = (SEEDANCE.name, self.code, self.message.rstrip("."))
         if self.kind is Kind.BILLING:
             return BillingRefused(*said)
         if self.kind is Kind.KEY:

@@ -19,6 +19,8 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     import requests
 
+    from ..key import Secret
+
 PIECE = 64 * 1024
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -89,7 +91,7 @@ def open_stream(
     method: str,
     url: str,
     timeouts: Timeouts,
-    key: str | None = None,
+    key: Secret | None = None,
     body: bytes | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Iterator[Stream]:
@@ -136,7 +138,7 @@ def exchange(
     url: str,
     timeouts: Timeouts,
     most_bytes: int,
-    key: str | None = None,
+    key: Secret | None = None,
     body: bytes | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Reply:
@@ -178,12 +180,12 @@ def _keep_signatures_out_of_the_log() -> None:
 class _BearerKey:
     """Sets the one header. Its repr says nothing."""
 
-    def __init__(self, key: str | None) -> None:
+    def __init__(self, key: Secret | None) -> None:
         self._key = key
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         if self._key is not None:
-            request.headers["Authorization"] = f"Bearer {self._key}"
+            request.headers["Authorization"] = f"Bearer {self._key.reveal()}"
         return request
 
     def __repr__(self) -> str:
