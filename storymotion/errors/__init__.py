@@ -75,7 +75,8 @@
     |       |-- SeedanceFirstFrameMissing  a last frame alone
     |       |-- SeedancePictureUnusable  the service would refuse the picture
     |       |-- SeedanceRequestTooLarge  the pictures are too large together
-    |       `-- SeedanceForeignHost  the video is said to be where the service has no host
+    |       |-- SeedanceForeignHost  the video is said to be where the service has no host
+    |       `-- SeedanceVideoNotFetched  paid, but it did not come over whole
     `-- MediaError
         |-- NoFrames            nothing to encode
         |-- OddSize             4:2:0 video needs even sides
@@ -174,6 +175,7 @@ from .seedance import (
     SeedancePromptCommand,
     SeedancePromptMissing,
     SeedanceRequestTooLarge,
+    SeedanceVideoNotFetched,
 )
 from .shots import (
     EmptyList,
@@ -263,6 +265,7 @@ __all__ = [
     "SeedancePromptCommand",
     "SeedancePromptMissing",
     "SeedanceRequestTooLarge",
+    "SeedanceVideoNotFetched",
     "SeveralPictures",
     "SeveralValues",
     "ShotError",

@@ -94,3 +94,17 @@ class SeedanceForeignHost(SeedanceError):
     problem = "The video of the paid task is said to be at '{host}', which is not a host of the service."
     remedy = "Nothing was fetched from there. The shot stays in the journal; look at the task in the service's console."
     host: str
+
+
+@dataclass(eq=False)
+class SeedanceVideoNotFetched(SeedanceError):
+    """The video is made and paid, but it did not come over whole, or could not be saved."""
+
+    code = "seedance-video-not-fetched"
+    problem = "The video of the paid task {task} could not be fetched: {reason}."
+    remedy = (
+        "It is paid and kept by the service for 24 hours: queue the same again or run the Collect node, which pay "
+        "nothing."
+    )
+    task: str
+    reason: str

@@ -150,6 +150,11 @@ def request_body(request: SeedanceRequest, model: Model, origin: str) -> dict[st
     return {"content": content, **_settings(request, model, effective_seed(request, model, origin))}
 
 
+def journal_settings(request: SeedanceRequest, model: Model, origin: str) -> dict[str, Any]:
+    """What the journal keeps of a request: the settings that are sent, and the hashes of the pictures."""
+    return {**_settings(request, model, effective_seed(request, model, origin)), **_picture_digests(request)}
+
+
 def _settings(request: SeedanceRequest, model: Model, seed: int | None) -> dict[str, Any]:
     """All top-level fields of the body but ``content``."""
     settings: dict[str, Any] = {
@@ -170,16 +175,20 @@ def _settings(request: SeedanceRequest, model: Model, seed: int | None) -> dict[
 
 
 def _digest(request: SeedanceRequest, model: Model, origin: str, seed: int | None) -> str:
-    pictures = (("first_frame", request.first_frame), ("last_frame", request.last_frame))
     identity = {
         **_settings(request, model, seed),
         "origin": origin,
         "prompt": request.prompt,
-        "pictures": {role: picture_digest(picture) for role, picture in pictures if picture is not None},
+        "pictures": _picture_digests(request),
         "take": request.take,
     }
     canonical = json.dumps(identity, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+
+
+def _picture_digests(request: SeedanceRequest) -> dict[str, str]:
+    pictures = (("first_frame", request.first_frame), ("last_frame", request.last_frame))
+    return {role: picture_digest(picture) for role, picture in pictures if picture is not None}
 
 
 def _check_prompt(request: SeedanceRequest) -> None:
