@@ -24,7 +24,6 @@ from .transport import Broken, NotSent, Reply, Timeouts, exchange
 TASKS = "/contents/generations/tasks"
 MOST_REPLY_BYTES = 16 * 2**20
 TASK_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-PAGE_SIZE = 100
 
 log = logging.getLogger(__name__)
 
@@ -116,8 +115,8 @@ class SeedanceClient:
             raise Unclear("the answer was no task")
         return task
 
-    def list(self, service_tier: str, page: int, page_size: int = PAGE_SIZE) -> tuple[tuple[Task, ...], int]:
-        """A page (from 1) of the tasks of the last 7 days, and how many there are. At most once a second.
+    def list(self, service_tier: str, page: int, page_size: int) -> tuple[tuple[Task, ...], int]:
+        """A page (from 1, of 1 to 500 tasks) of the last 7 days, and how many there are. At most once a second.
 
         Raises Refused, Unclear.
         """

@@ -48,7 +48,10 @@ class Found:
 
 
 def reconcile(row: Row, client: SeedanceClient, desk: Desk) -> Row:
-    """The UNKNOWN ``row`` with its task (SUBMITTED), after looking for ``patience.reconcile`` seconds at most.
+    """The UNKNOWN ``row`` with its task (SUBMITTED).
+
+    It is looked for during ``patience.reconcile`` seconds, and as long as a task is watched while one that may be it
+    has not ended.
 
     Raises AmbiguousSend: not found yet, or a human has to decide; nothing has changed. ProviderUnavailable: the
     shot was certainly never made, and is now RELEASED. KeyRefused, BillingRefused.
@@ -58,7 +61,7 @@ def reconcile(row: Row, client: SeedanceClient, desk: Desk) -> Row:
         now = desk.journal.get(row.id)
         if now.state is not State.UNKNOWN:
             return now  # somebody else found it
-        reason = "its task is not in the list yet"
+        reason, limit = "its task is not in the list yet", desk.patience.reconcile
         try:
             found = find(now, listed(client, _tier(now), desk.wait), desk)
         except Unclear as unclear:
@@ -77,11 +80,12 @@ def reconcile(row: Row, client: SeedanceClient, desk: Desk) -> Row:
             if found.finding is Finding.MANY:
                 raise _ambiguous(now, f"each of these tasks could be it: {ids}")
             if found.finding is Finding.LATER:
+                limit = max(limit, desk.patience.task)
                 reason = f"one of these tasks may be it, which shows when it has ended: {ids}"
             elif _is_surely_not_made(now, client, desk):
                 desk.journal.release(now, "the service has no such task")
                 raise ProviderUnavailable(SEEDANCE.name, "it never made the shot that was sent to it")
-        if (desk.clock() - started).total_seconds() >= desk.patience.reconcile:
+        if (desk.clock() - started).total_seconds() >= limit:
             raise _ambiguous(now, reason)
         desk.wait(max(desk.patience.poll, LIST_SECONDS))
 

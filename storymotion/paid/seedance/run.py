@@ -133,7 +133,7 @@ def collect(desk: Desk, task_id: str | None = None) -> tuple[Collected, ...]:
     for number, row in enumerate(rows):
         desk.progress(number, len(rows), "collecting paid shots")
         try:
-            shot = _finished(_fetched(row, desk, cancels=False), desk, paid_earlier=True)
+            shot = _finished(_fetched(row, desk, collecting=True), desk, paid_earlier=True)
             collected.append(Collected(shot.row, shot, None))
         except PaidError as error:
             collected.append(Collected(desk.journal.get(row.id), None, error))
@@ -144,7 +144,7 @@ def adopt(desk: Desk, row_id: int, task_id: str) -> PaidShot:
     """A human says that ``task_id`` is the task of the UNKNOWN row. Raises TaskTaken and what ``collect`` raises."""
     row = desk.journal.get(row_id)
     _existing_task(task_id, desk)
-    return _finished(_fetched(desk.journal.adopt(row, task_id), desk, cancels=False), desk, paid_earlier=True)
+    return _finished(_fetched(desk.journal.adopt(row, task_id), desk, collecting=True), desk, paid_earlier=True)
 
 
 def release(desk: Desk, row_id: int) -> Row:
@@ -176,14 +176,17 @@ def _journal_shot(request: SeedanceRequest, model: Model, digest: str, origin: s
     )
 
 
-def _fetched(row: Row, desk: Desk, cancels: bool = True) -> Video:
-    """The video of a row that was sent, whatever has become of it."""
+def _fetched(row: Row, desk: Desk, collecting: bool = False) -> Video:
+    """The video of a row that was sent, whatever has become of it.
+
+    ``collecting``: also try what counts as lost, and leave a queued task alone when stopped.
+    """
     while row.state is State.INTENT:
         desk.wait(OTHER_SENDER_SECONDS)
         row = desk.journal.get(row.id)
     if row.state in ENDED.values():
         raise ended_error(row)
-    if row.state is State.LOST and cancels:
+    if row.state is State.LOST and not collecting:
         raise ShotLost(row.task_id or "", row.error_message or "it could not be fetched in time")
     if row.state in SENDABLE_AGAIN:
         said = row.error_code or row.state.value, (row.error_message or "it was not made").rstrip(".")
@@ -194,8 +197,8 @@ def _fetched(row: Row, desk: Desk, cancels: bool = True) -> Video:
     if row.state is State.UNKNOWN:
         row = reconcile(row, client, desk)
         if row.state not in UNFINISHED - {State.UNKNOWN, State.INTENT}:
-            return _fetched(row, desk, cancels)
-    return watch(row, client, desk, cancels)
+            return _fetched(row, desk, collecting)
+    return watch(row, client, desk, cancels=not collecting)
 
 
 def _finished(video: Video, desk: Desk, paid_earlier: bool, notes: tuple[Line, ...] = ()) -> PaidShot:

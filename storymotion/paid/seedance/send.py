@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...errors import ProviderUnavailable, RateLimited
+from ...errors import JournalUnusable, ProviderUnavailable, RateLimited, TaskNotKept
 from ..journal import Journal
 from ..journal_row import Row, State
 from ..provider import SEEDANCE
@@ -28,37 +28,48 @@ def send(row: Row, body: bytes, client: SeedanceClient, desk: Desk) -> Row:
     not charged), TaskNotKept, and whatever ``desk.wait`` raises to stop.
     """
     journal = desk.journal
-    with journal.sending(row):
-        waited = 0.0
-        failures = 0
-        while True:
-            refusal: Refusal | None = None
-            try:
-                task_id = client.create(body)
-            except NotSent as failure:
-                failures += 1
-                if failure.lasting or failures > MOST_UNCONNECTED:
-                    journal.release(row, failure.reason)
-                    raise ProviderUnavailable(SEEDANCE.name, failure.reason) from None
-            except Refused as refused:
-                failures += 1
-                refusal = refused.refusal
-            except Unclear as unclear:
-                return journal.mark_unknown(row, unclear.reason)
-            else:
-                return journal.mark_submitted(row, task_id)
-            seconds = FIRST_WAIT_SECONDS * 2 ** (failures - 1)
-            if refusal is not None:
-                seconds = _allowed_wait(refusal, seconds, waited, row, journal)
-            try:
-                desk.wait(min(seconds, LONGEST_WAIT_SECONDS))
-            except BaseException:
-                journal.release(row, "stopped before it was sent")
-                raise
-            waited += seconds
-            row = journal.heartbeat(row)
-            if row.state is not State.INTENT:
-                return row  # we were taken for dead, and somebody else has dealt with it
+    try:
+        with journal.sending(row):
+            return _send(row, body, client, desk)
+    except JournalUnusable as error:
+        # A task that could not be written down matters more than that marking the row failed as well.
+        if isinstance(error.__context__, TaskNotKept):
+            raise error.__context__ from None
+        raise
+
+
+def _send(row: Row, body: bytes, client: SeedanceClient, desk: Desk) -> Row:
+    journal = desk.journal
+    waited = 0.0
+    failures = 0
+    while True:
+        refusal: Refusal | None = None
+        try:
+            task_id = client.create(body)
+        except NotSent as failure:
+            failures += 1
+            if failure.lasting or failures > MOST_UNCONNECTED:
+                journal.release(row, failure.reason)
+                raise ProviderUnavailable(SEEDANCE.name, failure.reason) from None
+        except Refused as refused:
+            failures += 1
+            refusal = refused.refusal
+        except Unclear as unclear:
+            return journal.mark_unknown(row, unclear.reason)
+        else:
+            return journal.mark_submitted(row, task_id)
+        seconds = FIRST_WAIT_SECONDS * 2 ** (failures - 1)
+        if refusal is not None:
+            seconds = _allowed_wait(refusal, seconds, waited, row, journal)
+        try:
+            desk.wait(min(seconds, LONGEST_WAIT_SECONDS))
+        except BaseException:
+            journal.release(row, "stopped before it was sent")
+            raise
+        waited += seconds
+        row = journal.heartbeat(row)
+        if row.state is not State.INTENT:
+            return row  # we were taken for dead, and somebody else has dealt with it
 
 
 def _allowed_wait(refusal: Refusal, seconds: float, waited: float, row: Row, journal: Journal) -> float:

@@ -23,7 +23,7 @@ from ...report import line
 from ..journal_row import Row, State
 from ..money import usd_of_tokens
 from ..provider import SEEDANCE
-from .client import PAGE_SIZE, NoSuchTask, Refused, SeedanceClient, Task, Unclear
+from .client import NoSuchTask, Refused, SeedanceClient, Task, Unclear
 from .desk import Desk
 from .download import Gone, NotFetched, fetch_video, file_sha256
 from .refusals import MODERATION, Kind
@@ -36,6 +36,7 @@ FIRST_LOOKS = 24
 # A task that the service does not find may only be late; it is given up after so many looks and a look at the list.
 LOOKS_UNTIL_GONE = 3
 LIST_SECONDS = 1.1
+PAGE_SIZE = 100
 SECONDS_KEPT = 24 * 3600
 
 log = logging.getLogger(__name__)
@@ -254,7 +255,7 @@ def listed(client: SeedanceClient, service_tier: str, wait: Callable[[float], No
     while True:
         if page > 1:
             wait(LIST_SECONDS)  # the service answers one list a second
-        tasks, total = client.list(service_tier, page)
+        tasks, total = client.list(service_tier, page, PAGE_SIZE)
         found |= {task.id: task for task in tasks}
         if page * PAGE_SIZE >= total:
             break
