@@ -1,7 +1,7 @@
 """The billing gate: everything that must be in order before the first byte goes to a paid provider.
 
-``examine_gate`` looks at all gates and sends nothing. Only ``GateState.require`` hands out a ``Clearance``; whoever makes
-a paid request needs one. Fetching what is paid already needs only ``load_key`` and ``find_address``.
+``examine_gate`` looks at all gates and sends nothing. Only ``GateState.require`` hands out a ``Clearance``; whoever
+makes a paid request needs one. Fetching what is paid already needs only ``load_key`` and ``find_address``.
 """
 
 from __future__ import annotations
