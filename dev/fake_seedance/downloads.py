@@ -61,7 +61,7 @@ class DownloadHandler(Handler):
                 reply = _xml(Refusal(fault.status or 500, code, message))
             else:
                 reply = self._reply(fake, address.path, address.query, task, what)
-                reply = apply_fault(fault, reply, "") if fault and fault.kind != "change" else reply
+                reply = apply_fault(fault, reply, "") if fault else reply
             reply.headers["Date"] = formatdate(fake.clock.now(), usegmt=True)
             fake.log.note(seen, reply=reply.status)
             if fault and fault.kind == "delay":

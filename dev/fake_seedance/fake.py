@@ -72,7 +72,6 @@ class FakeSeedance:
 
     def stop(self) -> None:
         """Close the ports and every connection."""
-        self.release()
         for number in range(3):
             self._close(number)
 
@@ -131,7 +130,8 @@ class FakeSeedance:
 
     def wait(self, seconds: float) -> None:
         """Wait in real time, at most until the next release()."""
-        self._released.wait(seconds)
+        released = self._released
+        released.wait(seconds)
 
     def refuse_connections(self) -> None:
         """Close the API port, so that nobody can connect; see accept_connections()."""
@@ -193,4 +193,4 @@ class FakeSeedance:
     def _close(self, number: int) -> None:
         server, self._servers[number] = self._servers[number], None
         if server is not None:
-            server.stop()
+            server.stop(self.release)

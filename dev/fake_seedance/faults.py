@@ -27,6 +27,12 @@ KINDS = (
     "lose",
     "task",
 )
+ONLY_ON = {
+    "task": ("create",),
+    "lose": ("poll", "delete"),
+    "change": ("create", "poll", "list", "delete"),
+    "oversize": ("download", "last_frame"),
+}
 
 
 @dataclass
@@ -80,9 +86,9 @@ class Fault:
     usage_factor: float = 1.0
     queued_seconds: float | None = None
     running_seconds: float | None = None
-    id: int = 0
-    seen: int = 0
-    applied: int = 0
+    id: int = field(default=0, init=False)
+    seen: int = field(default=0, init=False)
+    applied: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         """Raises ValueError for what cannot be."""
@@ -94,8 +100,9 @@ class Fault:
             raise ValueError(f"the outcome {self.outcome!r} is not never or one of {', '.join(TERMINAL)}")
         if self.nth < 1 or self.times < 0 or self.seconds < 0 or not 0 <= self.fraction <= 1 or self.chunk < 1:
             raise ValueError("nth and chunk begin at 1, times and seconds at 0, and fraction is from 0 to 1")
-        if self.kind == "task" and self.on != "create":
-            raise ValueError("a fault of the kind task is on create")
+        only = ONLY_ON.get(self.kind)
+        if only and self.on not in only:
+            raise ValueError(f"a fault of the kind {self.kind} has to be on {' or '.join(only)}, not on {self.on}")
 
     @property
     def spent(self) -> bool:

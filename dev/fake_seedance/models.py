@@ -35,6 +35,7 @@ class Model:
     draft: bool
     formats: tuple[str, ...]
     hevc: tuple[str, ...]
+    task_types: tuple[str, ...]
     requests_per_minute: int
     concurrent: int
     shut_down: float

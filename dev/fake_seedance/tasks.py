@@ -220,11 +220,12 @@ class TaskBook:
             elif task.status == "queued":
                 waiting.setdefault(task.order.model.id, []).append(task)
         for model, tasks in waiting.items():
-            first = min(tasks, key=lambda task: (-(task.order.priority or 0), task.ready_at))
-            if running.get(model, 0) < first.order.model.concurrent:
-                # A slot that became free later than the task was ready was free at the last change.
-                events.append((max(first.ready_at, min(self._caught_up, first.expires_at)), first))
             events += [(task.expires_at, task) for task in tasks]
+            if running.get(model, 0) < tasks[0].order.model.concurrent:
+                # A slot that became free later than the task was ready became free at the last change.
+                starts = [(max(task.ready_at, self._caught_up), -(task.order.priority or 0), task) for task in tasks]
+                start, _, first = min(starts, key=lambda each: each[:2])
+                events.append((start, first))
         events = [event for event in events if event[0] < float("inf")]
         return min(events, key=lambda event: event[0], default=None)
 

@@ -71,6 +71,8 @@ def _ratio(value: object, model: Model, content: Content) -> Refusal | None:
         return invalid("ratio", f"it has to be one of {', '.join(RATIOS)}")
     if value == "adaptive" and not model.is_2 and not model.audio and not content.has_image:
         return invalid("ratio", "adaptive needs an image")
+    if value != "adaptive" and model.task_types and "last_frame" in content.roles:
+        return invalid("ratio", "with a last frame it has to be adaptive")
     return None
 
 
@@ -139,6 +141,13 @@ def _callback_url(value: object, _model: Model, _: Content) -> Refusal | None:
     return None if isinstance(value, str) else invalid("callback_url", "it has to be a URL")
 
 
+def _task_type(value: object, model: Model, _: Content) -> Refusal | None:
+    if not model.task_types:
+        return unsupported("omni_reference_task_type", model.id)
+    known = ", ".join(model.task_types)
+    return None if value in model.task_types else invalid("omni_reference_task_type", f"it has to be one of {known}")
+
+
 Check = Callable[[object, Model, Content], "Refusal | None"]
 
 
@@ -163,6 +172,7 @@ CHECKS: dict[str, Check] = {
     "output_format": _output_format,
     "safety_identifier": _safety_identifier,
     "callback_url": _callback_url,
+    "omni_reference_task_type": _task_type,
 }
 
 

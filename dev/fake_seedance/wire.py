@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from typing import Any
 
 from .faults import Fault
@@ -76,8 +77,12 @@ class LoopbackServer(ThreadingHTTPServer):
         if not isinstance(sys.exc_info()[1], (OSError, ClientLeft)):
             super().handle_error(request, client_address)
 
-    def stop(self) -> None:
-        """Close the port and every connection, and wait for the threads."""
+    def server_bind(self) -> None:
+        """Take the port; without the look-up of the machine's name that HTTPServer adds."""
+        TCPServer.server_bind(self)
+
+    def stop(self, release: Callable[[], None]) -> None:
+        """Close the port and every connection, ``release`` what waits, and wait for the threads."""
         self.shutdown()
         self._loop.join(SECONDS_TO_END)
         self.server_close()
@@ -86,6 +91,7 @@ class LoopbackServer(ThreadingHTTPServer):
         for connection in work.values():
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
+        release()
         for thread in work:
             thread.join(SECONDS_TO_END)
 
