@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
@@ -11,7 +10,7 @@ from typing import Any
 
 from dev.fake_seedance import FakeSeedance
 from storymotion.errors import PaidError
-from storymotion.paid.journal_row import OPEN, Row
+from storymotion.paid.journal_row import Row, State
 from storymotion.paid.provider import SEEDANCE
 from storymotion.paid.seedance.desk import Desk, Patience
 from storymotion.paid.seedance.download import DownloadLimits
@@ -25,6 +24,8 @@ EPOCH = datetime(2000, 1, 1, tzinfo=timezone.utc)
 # 864 x 480, 49 frames, 19845 tokens: the cheapest shot there is.
 SMALL = SeedanceRequest("seedance-1-0-pro-fast-251015", "She turns her head.", resolution="480p", duration=2)
 SMALL_USD = Decimal("0.019845")
+# Nothing more comes of it.
+OVER = {State.DOWNLOADED, State.LOST, State.FAILED, State.EXPIRED, State.CANCELLED}
 
 
 class Stopped(BaseException):
@@ -116,20 +117,11 @@ class Shop:
         return self.desk().journal.spend(SEEDANCE.id, EPOCH).settled
 
     def queue_until_over(self, request: SeedanceRequest = SMALL, times: int = 6) -> PaidShot | PaidError:
-        """What a stubborn user does: queue the same again, each time 20 minutes later, until nothing is open."""
+        """What a stubborn user does: queue the same again, each time 20 minutes later, until it is over."""
         outcome = self.queue(request)
         for _ in range(times):
-            if isinstance(outcome, PaidShot) or not self._is_open():
+            if isinstance(outcome, PaidShot) or all(row.state in OVER for row in self.rows()):
                 break
             self.server.clock.advance(timedelta(minutes=20).total_seconds())
             outcome = self.queue(request)
         return outcome
-
-    def _is_open(self) -> bool:
-        return any(row.state in OPEN or row.state.value == "succeeded" for row in self.rows())
-
-
-def holds(found: object, wanted: Callable[[object], bool]) -> object:
-    """``found`` if ``wanted`` says so, with a failure that shows it."""
-    assert wanted(found), repr(found)
-    return found
