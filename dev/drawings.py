@@ -74,13 +74,10 @@ def draw_pictures(folder: Path) -> list[Path]:
     """Draw every picture into ``folder`` at its place in the repository and return the files' paths."""
     moments = [scene(step / 3) for step in range(4)]
     first = moments[0]
+    story = [first, moments[-1], story_scenes.lane(), story_scenes.hill(), story_scenes.wish(), story_scenes.bed()]
     pictures = {
-        Path("workflows/input/storymotion_scene_01.png"): first,
-        Path("workflows/input/storymotion_scene_02.png"): moments[-1],
-        Path("workflows/input/storymotion_scene_03.png"): story_scenes.lane(),
-        Path("workflows/input/storymotion_scene_04.png"): story_scenes.hill(),
-        Path("workflows/input/storymotion_scene_05.png"): story_scenes.wish(),
-        Path("workflows/input/storymotion_scene_06.png"): story_scenes.bed(),
+        Path(f"workflows/input/storymotion_scene_{number:02}.png"): drawn for number, drawn in enumerate(story, 1)
+    } | {
         Path("docs/icon.png"): icon(),
         Path("workflows/01_distilled_shot.jpg"): thumbnails.distilled(first),
         Path("workflows/02_two_stage_shot.jpg"): thumbnails.two_stage(first),
@@ -89,6 +86,8 @@ def draw_pictures(folder: Path) -> list[Path]:
         Path("workflows/05_keyframes.jpg"): thumbnails.keyframes(moments),
         Path("workflows/06_ic_lora.jpg"): thumbnails.ic_lora(moments),
         Path("workflows/07_one_stage.jpg"): thumbnails.one_stage(first),
+        Path("workflows/08_story_distilled.jpg"): thumbnails.story_distilled(story),
+        Path("workflows/09_story_two_stage.jpg"): thumbnails.story_two_stage(story),
     }
     for place, drawn in pictures.items():
         (folder / place).parent.mkdir(parents=True, exist_ok=True)

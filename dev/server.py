@@ -95,6 +95,12 @@ class ComfyServer:
             self._process.kill()
             self._process.wait()
 
+    def kill(self) -> None:
+        """End the server at once and without warning, as a crash would; ``start()`` starts it again."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
     def follow(self, on_text: Callable[[str], None]) -> int:
         """Hand on what the server prints, from the beginning, until it ends; returns its exit code."""
         assert self._process is not None

@@ -115,6 +115,32 @@ def one_stage(picture: Image.Image) -> Image.Image:
     return canvas.finished()
 
 
+def story_distilled(pictures: Sequence[Image.Image]) -> Image.Image:
+    """The six pictures of a story become one strip of film."""
+    canvas = _striped(WALL, WALL_DEEP)
+    for number, picture in enumerate(pictures):
+        _photo(canvas, picture, 33 + 160 * (number % 3), 30 + 106 * (number // 3), 126)
+    _arrow(canvas, 256, 268, TEAL)
+    _film(canvas, pictures[2:5], 312, 84)
+    canvas.text("a whole story", 256, 468, 40)
+    return canvas.finished()
+
+
+def story_two_stage(pictures: Sequence[Image.Image]) -> Image.Image:
+    """The six pictures of a story become a small strip of film and then a large one."""
+    canvas = Canvas(SIDE, SIDE, NIGHT)
+    for size in (900, 700, 520, 360):
+        canvas.fill(_circle(256, 210, size), TEAL_DEEP, 0.22)
+    for number, picture in enumerate(pictures):
+        _photo(canvas, picture, 24 + 118 * (number % 2), 26 + 78 * (number // 2), 86)
+    _arrow(canvas, 266, 126, MUSTARD, to_the_right=True)
+    _film(canvas, [picture.resize((24, 14)) for picture in pictures[2:5]], 96, 40, left=308)
+    _arrow(canvas, 404, 212, MUSTARD)
+    _film(canvas, pictures[2:4], 266, 116)
+    canvas.text("a story, two stages", 256, 472, 38, CREAM)
+    return canvas.finished()
+
+
 def _circle(x: float, y: float, size: float) -> list[tuple[float, float]]:
     return oval(x, y, size, size)
 

@@ -76,7 +76,7 @@ def report_of_story(scenes: Sequence[Scene], facts: RunFacts) -> list[Line]:
         spent = {"all": facts.seconds}
         report += story_lines(len(new), video, spent, new[0].device_name, CostSettings(), facts.rates)
         sdk = next(note.values for note in new[0].notes if note.code == "sdk")
-        report.append(line("story-sdk", version=sdk["version"], checkpoint=sdk["checkpoint"]))
+        report.append(line("scenes-sdk", version=sdk["version"], checkpoint=sdk["checkpoint"]))
     return [*report, *facts.notes, *_notes(scenes)]
 
 

@@ -183,7 +183,7 @@ def story_lines(
     average, so they are in neither. With no video there is no average. Raises ValueOutOfRange as ``shot_cost``.
     """
     cost = shot_cost(seconds_by_phase, video_seconds or TARGET_SECONDS, gpu_name, settings, rates)
-    total = line("story-total", shots=shots, video=video_seconds, seconds=float(cost.seconds))
+    total = line("scenes-total", shots=shots, video=video_seconds, seconds=float(cost.seconds))
     lines = cost_lines(cost)
     return total, *(lines if video_seconds else lines[:1])
 

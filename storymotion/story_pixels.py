@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .disk_tensor import BYTES, disk_tensor
-from .errors import StoryInvalid
+from .errors import NoRoomForFrames, StoryInvalid
+from .media.frame_buffers import FrameBuffers
 from .progress import Progress, ignore_progress
 from .report import Line, line
 from .story import Scene
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # 97 pictures of 1280 x 720; more are kept in a file.
 MOST_IN_MEMORY = 2**30
+BYTES = 4  # of a float32
 
 
 def read_pictures(
@@ -43,7 +44,7 @@ def read_pictures(
     first_users = {scene.image: scene for scene in reversed(scenes)}
     users = {scene.image: first_users[scene.image] for scene in scenes}
     total = 3 * sum(_area(path) for path in users)
-    room = disk_tensor(total, scratch) if total * BYTES > most_in_memory else None
+    room = _room_on_disk(total, scratch) if total * BYTES > most_in_memory else None
     notes = [] if room is None else [line("story-on-disk", gibibytes=total * BYTES / 2**30)]
     pictures: dict[Path, torch.Tensor] = {}
     problems: list[Line] = []
@@ -73,6 +74,16 @@ def read_pictures(
     if transparent:
         notes.append(line("story-transparent", names=", ".join(transparent)))
     return [pictures[scene.image] for scene in scenes], tuple(notes)
+
+
+def _room_on_disk(values: int, scratch: Path) -> torch.Tensor | None:
+    """Memory for so many float32 that is a file; None where the disk has no room for it."""
+    import torch
+
+    try:
+        return FrameBuffers(scratch, in_memory_bytes=0).empty((values * BYTES,)).view(torch.float32)
+    except NoRoomForFrames:
+        return None
 
 
 def _area(path: Path) -> int:

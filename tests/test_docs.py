@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import json
 import re
 import subprocess
@@ -21,6 +22,8 @@ from dev.server import ComfyServer
 ROOT = Path(__file__).parents[1]
 HELP = ROOT / "js" / "docs"
 WORKFLOW = "workflows/api/01_distilled_shot.json"
+# What the nodes that a history entry lists have there.
+SHOWS = {"images": ("StoryMotionAnimationEncode", "StoryMotionJoin"), "text": ("PreviewAny",)}
 # Title of the section with inputs and of that with outputs, in each language.
 SECTIONS = {"en": ("Inputs", "Outputs"), "ko": ("\uc785\ub825", "\ucd9c\ub825")}
 # "- `crf` (18): from 0 to 51.", in Korean with the name that the editor shows in front: "- **name** `crf` (18): ..."
@@ -123,18 +126,36 @@ def test_readmes_have_the_model_files_of_the_workflows(readme: str) -> None:
                 assert not isinstance(file, str) or file == NO_FILE or f"`{file}`" in text, f"{workflow.name}: {file}"
 
 
-def test_readmes_have_the_same_structure() -> None:
+@pytest.mark.parametrize("page", ["README", "docs/API", "docs/STORY"])
+def test_both_languages_have_the_same_structure(page: str) -> None:
     structure = [
-        re.findall(r"^(#+|```|\|[-|]+\|$)", (ROOT / readme).read_text(encoding="utf-8"), flags=re.MULTILINE)
-        for readme in ("README.md", "README.ko.md")
+        re.findall(r"^(#+|```|- |\|[-|]+\|$)", (ROOT / f"{page}{language}.md").read_text("utf-8"), flags=re.MULTILINE)
+        for language in ("", ".ko")
     ]
     assert structure[0] == structure[1]
 
 
-@pytest.mark.parametrize("page", ["README.md", "README.ko.md", "CHANGELOG.md"])
-def test_links_lead_to_files_that_are_there(page: str) -> None:
-    links = re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text(encoding="utf-8"))
-    assert [link for link in links if "://" not in link and not (ROOT / link).exists()] == []
+@pytest.mark.parametrize("page", [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")], ids=lambda page: page.name)
+def test_links_lead_to_files_that_are_there(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if "://" not in link and not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", ["API.md", "API.ko.md"])
+@pytest.mark.parametrize("workflow", ["08_story_distilled", "09_story_two_stage"])
+def test_nodes_of_the_story_workflows_are_where_the_docs_say(page: str, workflow: str) -> None:
+    graph = json.loads((ROOT / "workflows" / "api" / f"{workflow}.json").read_text(encoding="utf-8"))
+    rows = re.findall(r"^\| (`\d+`[^|]*) \| ([^|]*) \|", (ROOT / "docs" / page).read_text("utf-8"), re.MULTILINE)
+    inputs = {name for node in graph.values() for name in node["inputs"]}
+    for nodes, words in rows:
+        for node, word in itertools.product(re.findall(r"`(\d+)`", nodes), re.findall(r"`(\w+)`", words)):
+            if word in ("images", "text"):  # what it shows in the history
+                assert graph[node]["class_type"] in SHOWS[word]
+            elif word in inputs:  # not all pipelines have all inputs
+                assert word in graph[node]["inputs"]
+            else:
+                assert word == "steps"
+    assert len(rows) == 10
 
 
 @pytest.mark.comfy

@@ -14,7 +14,7 @@ from dev.comfyui import ready_comfyui
 from dev.locales import LOCALES, locale_key, node_definitions
 from dev.pack import NodeInfo, inputs_of, schemas
 
-FILES = ("main.json", "nodeDefs.json")
+FILES = ("main.json", "nodeDefs.json", "settings.json")
 HANGUL = re.compile("[\uac00-\ud7a3]")
 
 
@@ -47,6 +47,26 @@ def differences(found: dict[str, str], wanted: dict[str, str]) -> list[str]:
     return [*missing, *stale, *other]
 
 
+def settings() -> list[dict[str, Any]]:
+    """The settings that js/storymotion.js registers: id, category, name, tooltip."""
+    script = (LOCALES.parent / "js" / "storymotion.js").read_text(encoding="utf-8")
+    script = re.sub(r'" \+\s+"', "", script)
+    found = re.findall(r'^ +(id|category|name|tooltip):\s*(".*"|\[.*\]),$', script, flags=re.MULTILINE)
+    made: list[dict[str, Any]] = []
+    for key, value in found:
+        if key == "id":
+            made.append({})
+        if made:  # before the first id stands the name of the extension
+            made[-1][key] = json.loads(value)
+    assert made
+    return made
+
+
+def test_english_is_what_the_settings_say() -> None:
+    wanted = {locale_key(each["id"]): {"name": each["name"], "tooltip": each["tooltip"]} for each in settings()}
+    assert differences(texts("en", "settings.json"), flat(wanted)) == []
+
+
 @pytest.mark.slow
 def test_english_is_what_the_nodes_say(nodes: dict[str, NodeInfo]) -> None:
     wrong = differences(texts("en", "nodeDefs.json"), flat(node_definitions(nodes)))
@@ -71,9 +91,8 @@ def test_both_languages_have_the_same_files() -> None:
 
 
 def test_korean_sentences_are_korean() -> None:
-    sentences = {
-        path: text for path, text in texts("ko", "nodeDefs.json").items() if path.endswith(("tooltip", "description"))
-    }
+    korean = texts("ko", "nodeDefs.json") | texts("ko", "settings.json")
+    sentences = {path: text for path, text in korean.items() if path.endswith(("tooltip", "description"))}
     assert len(sentences) > 50
     assert [path for path, text in sentences.items() if not HANGUL.search(text)] == []
 
@@ -97,4 +116,5 @@ def test_categories_and_socket_types_have_names(nodes: dict[str, NodeInfo]) -> N
     assert "LTX2_MODEL" in ours
     wanted = {f"nodeCategories > {locale_key(part)}" for part in categories}
     wanted |= {f"dataTypes > {locale_key(kind)}" for kind in ours}
+    wanted |= {f"settingsCategories > {label}" for setting in settings() for label in setting["category"][:2]}
     assert differences(dict.fromkeys(texts("en", "main.json"), ""), dict.fromkeys(wanted, "")) == []

@@ -13,10 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from storymotion.disk_tensor import disk_tensor
 from storymotion.errors import StoryInvalid
 from storymotion.story import Scene, load_story
-from storymotion.story_pixels import read_pictures
+from storymotion.story_pixels import _room_on_disk, read_pictures
 
 
 def gradient(width: int = 40, height: int = 30) -> Image.Image:
@@ -145,7 +144,7 @@ class TestManyPictures:
             assert list((tmp_path / "scratch").iterdir()) == []
 
     def test_a_full_disk_means_memory(self, tmp_path: Path) -> None:
-        assert disk_tensor(2**60, tmp_path) is None
+        assert _room_on_disk(2**58, tmp_path) is None
         assert os.name == "nt" or list(tmp_path.iterdir()) == []
 
     def test_cancelling_stops_between_pictures(self, tmp_path: Path, scenes: list[Scene]) -> None:

@@ -23,7 +23,7 @@ from storymotion.motion.data import styles
 WORKFLOWS = ROOT / "workflows"
 FILES = sorted(WORKFLOWS.glob("*.json"))
 # ComfyUI's own nodes that shipped workflows may use: there in every version that the pack supports.
-CORE_NODES = {"LoadImage", "LoadVideo", "MarkdownNote", "PreviewAny"}
+CORE_NODES = {"LoadImage", "LoadVideo", "MarkdownNote", "PreviewAny", "StringConcatenate"}
 LOADERS = {"StoryMotionLTX2Model", "StoryMotionTwoStage", "StoryMotionKeyframes", "StoryMotionICLora"}
 # Where Lightricks' files are: an IC-LoRA has a page of its own.
 MODEL_PAGES = ("LTX-2.3", "LTX-2.3-22b-IC-LoRA-Union-Control")
@@ -80,6 +80,8 @@ def test_every_workflow_is_whole() -> None:
         "05_keyframes",
         "06_ic_lora",
         "07_one_stage",
+        "08_story_distilled",
+        "09_story_two_stage",
     }
     assert {file.stem for file in (WORKFLOWS / "api").glob("*.json")} == names
     assert {file.stem for file in WORKFLOWS.glob("*.jpg")} == names

@@ -8,9 +8,8 @@ from typing import Any
 from playwright.sync_api import Locator, Page, Request, Route, expect
 
 SECONDS_TO_OPEN = 60
-# The page as a returning user has it: no welcome dialog over it, English, and nothing left from the test before.
+# The page as a returning user has it: no welcome dialog over it, and nothing left from the test before.
 SETTINGS = {
-    "Comfy.Locale": "en",
     "Comfy.Minimap.Visible": False,
     "Comfy.TutorialCompleted": True,
     "Comfy.VueNodes.Enabled": False,
@@ -39,10 +38,10 @@ class Editor:
         page.on("pageerror", lambda error: self.page_errors.append(str(error)))
         page.route("**/*", self._keep_on_this_machine)
 
-    def open(self) -> None:
-        """Load the editor and wait until the pack's nodes are registered in it."""
+    def open(self, locale: str = "en") -> None:
+        """Load the editor in the language ``locale``; wait until the pack's nodes are registered in it."""
         # The server keeps the settings; ours have to be there before the page reads them.
-        answer = self.page.request.post(f"{self.address}/settings", data=SETTINGS)
+        answer = self.page.request.post(f"{self.address}/settings", data=SETTINGS | {"Comfy.Locale": locale})
         assert answer.ok, answer.status
         self.page.goto(self.address)
         self.page.wait_for_function(

@@ -16,6 +16,7 @@ from dev.comfyui import ready_comfyui
 from dev.demo import REPLACED
 from dev.server import ComfyServer, lay_out_data, lay_out_samples
 
+from ..comfy.stories import Story
 from .conftest import shipped, shipped_names, twin
 from .editor import Editor
 
@@ -97,11 +98,14 @@ def test_templates_offer_them_with_pictures(editor: Editor, screenshot: Screensh
     page.evaluate("() => { app.extensionManager.command.execute('Comfy.BrowseTemplates') }")
     dialog = page.locator("[role=dialog]")
     dialog.get_by_text("storymotion", exact=True).click()
-    for name in shipped_names():
-        expect(dialog.get_by_text(name, exact=True)).to_be_visible()
     # The pictures are shown from blobs, so their addresses say nothing: a missing one is a grey default.
-    pictures = "() => [...document.querySelectorAll('[role=dialog] img')].filter(each => each.src.startsWith('blob:'))"
-    page.wait_for_function(f"() => ({pictures})().filter(p => p.naturalWidth > 0).length === {len(shipped_names())}")
+    loaded = "card => [...card.querySelectorAll('img')].some(each => each.src.startsWith('blob:') && each.naturalWidth)"
+    for name in shipped_names():
+        title = dialog.get_by_text(name, exact=True)
+        card = title.locator("xpath=ancestor::*[.//img][1]")
+        card.scroll_into_view_if_needed()  # which makes the page load the picture
+        expect(title).to_be_visible()
+        page.wait_for_function(loaded, arg=card.element_handle())
     screenshot(page, "templates")
 
     dialog.get_by_text("01_distilled_shot", exact=True).click()
@@ -136,6 +140,31 @@ def test_run_button_ends_in_a_playing_film(
     editor.page.wait_for_function(f"() => ({shown}).includes('A-head-turn')")  # the reason
     screenshot(editor.page, "01_distilled_shot_done")
     assert overlaps(editor.summary()["boxes"]) == []  # a node grows while it shows progress as text
+    assert editor.page_errors == []
+    assert editor.error_toasts() == []
+
+
+def test_a_story_ends_in_a_playing_film_and_a_report_of_every_scene(
+    editor: Editor, comfy_client: ComfyClient, comfy_server: ComfyServer, screenshot: Screenshot
+) -> None:
+    story = Story(comfy_server, "browser", (70, 71))
+    editor.load(shipped("08_story_distilled"))
+    editor.complaints()
+    editor.close_dialogs()
+    for class_type, values in REPLACED.items():
+        editor.set_widgets(class_type, values)
+    editor.set_widgets("StoryMotionLoadStory", {"story": story.file.name})
+    editor.run()
+
+    film = "app.graph.getNodeById(16).widgets.map(widget => widget.element?.querySelector?.('video')).find(Boolean)"
+    editor.page.wait_for_function(f"() => Boolean({film}?.videoWidth)", timeout=90_000)
+    editor.page.evaluate(f"() => {film}.play()")
+    editor.page.wait_for_function(f"() => {film}.currentTime > 0")
+    shown = "document.body.innerText + [...document.querySelectorAll('textarea')].map(area => area.value)"
+    for text in ("Scene 1 (one): ", "Scene 2 (two): ", "2 shots, 448 x 256, 26 frames"):
+        editor.page.wait_for_function(f"() => ({shown}).includes({text!r})")
+    screenshot(editor.page, "08_story_distilled_done")
+    assert overlaps(editor.summary()["boxes"]) == []
     assert editor.page_errors == []
     assert editor.error_toasts() == []
 

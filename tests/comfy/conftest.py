@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dev.comfyui import ready_comfyui
 from dev.demo import with_tiny_models
+from dev.server import ComfyServer, lay_out_data, lay_out_samples
 
 pytestmark = pytest.mark.comfy
 API = Path(__file__).parents[2] / "workflows" / "api"
@@ -31,7 +36,7 @@ class Graph(dict):
 
 
 def shipped(name: str) -> Graph:
-    """A shipped workflow with the tiny models, one second long."""
+    """A shipped workflow with the tiny models, every shot one second long."""
     workflow = json.loads((API / f"{name}.json").read_text(encoding="utf-8"))
     graph = Graph(copy.deepcopy(with_tiny_models(workflow)))
     graph.node("StoryMotionShotPlan")["seconds"] = SECONDS
@@ -50,3 +55,15 @@ def two_stage() -> Graph:
     graph = shipped("02_two_stage_shot")
     graph.node("StoryMotionTwoStage")["steps"] = 3
     return graph
+
+
+@pytest.fixture(scope="session")
+def fragile_server(comfy_server: ComfyServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyServer]:
+    """A second server with the tiny models, for tests that kill it; they leave it running."""
+    data = tmp_path_factory.mktemp("fragile")
+    lay_out_data(data)
+    lay_out_samples(data)
+    shutil.copytree(comfy_server.data / "models", data / "models", dirs_exist_ok=True)
+    python = Path(sys.executable)
+    with ComfyServer(python, ready_comfyui(python), data) as server:
+        yield server

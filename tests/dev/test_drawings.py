@@ -32,6 +32,8 @@ PICTURES = (
     ("workflows/05_keyframes.jpg", (512, 512), 70_000),
     ("workflows/06_ic_lora.jpg", (512, 512), 70_000),
     ("workflows/07_one_stage.jpg", (512, 512), 70_000),
+    ("workflows/08_story_distilled.jpg", (512, 512), 70_000),
+    ("workflows/09_story_two_stage.jpg", (512, 512), 70_000),
 )
 SCENES = [place for place, _, _ in PICTURES if "scene" in place]
 THUMBNAILS = [place for place, _, _ in PICTURES if place.endswith(".jpg")]
