@@ -211,6 +211,8 @@ def test_a_killed_sender_leaves_an_unknown_shot(tmp_path: Path, collect_the_zomb
     process.kill()
     if collect_the_zombie:
         process.wait()
+    elif not hasattr(os, "waitid"):
+        pytest.skip("this system cannot wait without collecting")
     else:
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
     dead = reserve(journal)
