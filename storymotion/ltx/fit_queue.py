@@ -147,11 +147,9 @@ class _Planner:
             rest = max(rest, _parked(widths, checked))
         room = machine.room - RESERVE - plan.peak.peak
         main = machine.ram_free - RAM_MARGIN - plan.ram
-        if machine.device != "cuda":
-            # One memory; a shot holds either its hidden states or what comes of them.
-            held = min(room, main) // max(states, rest)
-        else:
-            held = min(room // rest, main // states)
+        # On the CPU it is one memory, and a shot holds either its hidden states or what comes of them.
+        apart = machine.device == "cuda"
+        held = min(room // rest, main // states) if apart else min(room, main) // max(states, rest)
         return max(1, min(held, MOST_THREADS // _threads_of_a_shot(plan)))
 
 

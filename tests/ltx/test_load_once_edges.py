@@ -267,7 +267,7 @@ def test_what_a_waiting_shot_holds_is_planned_for(
     guided: dict[str, Any] = {"distilled_lora": Lora(tiny.distilled_lora, 0.6), "steps": 2}
 
     def order(number: int) -> Order:
-        more = {} if kind is DistilledShot else guided | {"negative_prompt": f"blurry {number}"}
+        more: dict[str, Any] = {} if kind is DistilledShot else guided | {"negative_prompt": f"blurry {number}"}
         return Order(models, kind(f"scene {number}", 128, 128, 33, 24.0, seed=number, guides=guides, **more))
 
     render_shots([order(1)], host=Host(progress=Live()))  # what the SDK imports and keeps
