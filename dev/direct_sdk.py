@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ def call_sdk(
     fp8: bool = False,
     video: Any = None,
     audio: Any = None,
+    constructor: dict[str, Any] | None = None,
     **changed: Any,
 ) -> tuple[torch.Tensor, torch.Tensor, int]:
     """Frames uint8 [n, h, w, 3], waveform float32 [channels, samples] and its rate, without any hook of ours.
@@ -33,21 +35,14 @@ def call_sdk(
     ``pictures`` are (uint8 [h, w, 3], frame, strength), ``loras`` (file, strength). Of ``shot`` only the
     numbers and the prompts are used. ``video`` and ``audio`` are the SDK's MultiModalGuiderParams,
     ``changed`` replaces arguments of the call.
+    ``constructor`` replaces arguments of its pipeline.
     """
-    from ltx_core.model.video_vae import TilingConfig
-    from ltx_core.quantization import QuantizationPolicy
-    from ltx_pipelines.distilled import DistilledPipeline
-    from ltx_pipelines.ic_lora import ICLoraPipeline
-    from ltx_pipelines.keyframe_interpolation import KeyframeInterpolationPipeline
-    from ltx_pipelines.ti2vid_one_stage import TI2VidOneStagePipeline
-    from ltx_pipelines.ti2vid_two_stages import TI2VidTwoStagesPipeline
-    from ltx_pipelines.utils.constants import detect_params
-
+    generation = _Sdk10 if importlib.util.find_spec("ltx_pipelines.utils.model_ledger") else _Sdk12
+    sdk = generation(models, fp8)
     common: dict[str, Any] = {
-        "gemma_root": str(models.text_encoder),
         "loras": [_lora(lora) for lora in loras],
         "device": torch.device("cpu"),
-        "quantization": QuantizationPolicy.fp8_cast() if fp8 else None,
+        **sdk.constructor,
     }
     arguments: dict[str, Any] = {
         "prompt": shot.prompt,
@@ -57,35 +52,107 @@ def call_sdk(
         "num_frames": shot.frames,
         "frame_rate": shot.fps,
         "images": [_image(*picture) for picture in pictures],
-        "tiling_config": TilingConfig.default(),
+        **sdk.tiling,
     }
-    with torch.inference_mode(), compat.for_sdk_1_0(models.text_encoder):
-        upscaler: dict[str, Any] = {"spatial_upsampler_path": str(models.spatial_upscaler)}
-        checkpoint = str(models.checkpoint)
-        if isinstance(shot, GuidedShot):
-            params = detect_params(checkpoint)
-            arguments |= {
-                "negative_prompt": shot.negative_prompt,
-                "num_inference_steps": shot.steps or params.num_inference_steps,
-                "video_guider_params": video or params.video_guider_params,
-                "audio_guider_params": audio or params.audio_guider_params,
-            }
-        pipeline: Any
-        if isinstance(shot, OneStageShot):
+    with torch.inference_mode(), sdk.compat():
+        pipeline = _pipeline(shot, models, common | (constructor or {}), sdk, distilled_lora, arguments, video, audio)
+        chunks, sound, *_ = pipeline(**(arguments | changed))
+        return torch.cat([sdk.in_8_bits(chunk) for chunk in chunks]), sound.waveform, sound.sampling_rate
+
+
+def _pipeline(
+    shot: Shot,
+    models: ModelSet,
+    common: dict[str, Any],
+    sdk: _Sdk10 | _Sdk12,
+    distilled_lora: tuple[Path, float] | None,
+    arguments: dict[str, Any],
+    video: Any,
+    audio: Any,
+) -> Any:
+    """The pipeline of ``shot``; what its call takes besides goes into ``arguments``."""
+    from ltx_pipelines.distilled import DistilledPipeline
+    from ltx_pipelines.ic_lora import ICLoraPipeline
+    from ltx_pipelines.keyframe_interpolation import KeyframeInterpolationPipeline
+    from ltx_pipelines.ti2vid_one_stage import TI2VidOneStagePipeline
+    from ltx_pipelines.ti2vid_two_stages import TI2VidTwoStagesPipeline
+    from ltx_pipelines.utils.constants import detect_params
+
+    upscaler: dict[str, Any] = {"spatial_upsampler_path": str(models.spatial_upscaler)}
+    if isinstance(shot, GuidedShot):
+        params = detect_params(str(models.checkpoint))
+        arguments |= {
+            "negative_prompt": shot.negative_prompt,
+            "num_inference_steps": shot.steps or params.num_inference_steps,
+            "video_guider_params": video or params.video_guider_params,
+            "audio_guider_params": audio or params.audio_guider_params,
+        }
+    if isinstance(shot, OneStageShot):
+        if not sdk.one_stage_tiles:
             del arguments["tiling_config"]
-            pipeline = TI2VidOneStagePipeline(checkpoint_path=checkpoint, **common)
-        elif isinstance(shot, TwoStageShot):
-            kind = KeyframeInterpolationPipeline if isinstance(shot, KeyframesShot) else TI2VidTwoStagesPipeline
-            distilled = [_lora(distilled_lora)] if distilled_lora else []
-            pipeline = kind(checkpoint_path=checkpoint, distilled_lora=distilled, **common, **upscaler)
-        elif isinstance(shot, ICLoraShot):
-            arguments |= {"video_conditioning": [(str(shot.reference), shot.reference_strength)]}
-            arguments |= {"skip_stage_2": shot.skip_stage_2}
-            pipeline = ICLoraPipeline(distilled_checkpoint_path=checkpoint, **common, **upscaler)
-        else:
-            pipeline = DistilledPipeline(distilled_checkpoint_path=checkpoint, **common, **upscaler)
-        chunks, sound = pipeline(**(arguments | changed))
-        return torch.cat(list(chunks)), sound.waveform, sound.sampling_rate
+        return TI2VidOneStagePipeline(**common, **sdk.checkpoint("checkpoint_path"))
+    if isinstance(shot, TwoStageShot):
+        kind: Any = KeyframeInterpolationPipeline if isinstance(shot, KeyframesShot) else TI2VidTwoStagesPipeline
+        distilled = [_lora(distilled_lora)] if distilled_lora else []
+        return kind(**common, **upscaler, **sdk.checkpoint("checkpoint_path"), distilled_lora=distilled)
+    if isinstance(shot, ICLoraShot):
+        arguments |= {"video_conditioning": [(str(shot.reference), shot.reference_strength)]}
+        arguments |= {"skip_stage_2": shot.skip_stage_2}
+        return ICLoraPipeline(**common, **upscaler, **sdk.checkpoint("distilled_checkpoint_path"))
+    return DistilledPipeline(**common, **upscaler, **sdk.checkpoint("distilled_checkpoint_path"))
+
+
+class _Sdk10:
+    """How SDK 1.0 is called."""
+
+    one_stage_tiles = False
+
+    def __init__(self, models: ModelSet, fp8: bool) -> None:
+        from ltx_core.model.video_vae import TilingConfig
+        from ltx_core.quantization import QuantizationPolicy
+
+        self._models = models
+        self.constructor: dict[str, Any] = {
+            "gemma_root": str(models.text_encoder),
+            "quantization": QuantizationPolicy.fp8_cast() if fp8 else None,
+        }
+        self.tiling: dict[str, Any] = {"tiling_config": TilingConfig.default()}
+
+    def checkpoint(self, name: str) -> dict[str, Any]:
+        return {name: str(self._models.checkpoint)}
+
+    def compat(self) -> Any:
+        return compat.for_sdk_1_0(self._models.text_encoder)
+
+    def in_8_bits(self, chunk: torch.Tensor) -> torch.Tensor:
+        return chunk
+
+
+class _Sdk12:
+    """How SDK 1.2 is called; what it does not need to be told, it is not told."""
+
+    one_stage_tiles = True
+    tiling: dict[str, Any] = {}
+
+    def __init__(self, models: ModelSet, fp8: bool) -> None:
+        from ltx_core.quantization.fp8_cast import build_policy
+        from ltx_pipelines.utils.model_paths import ModelPaths
+
+        self.constructor: dict[str, Any] = {
+            "model_paths": ModelPaths.from_monolith(str(models.checkpoint), str(models.text_encoder)),
+            "quantization": build_policy(models.checkpoint) if fp8 else None,
+        }
+
+    def checkpoint(self, name: str) -> dict[str, Any]:
+        return {}
+
+    def compat(self) -> Any:
+        return compat.for_sdk_1_2()
+
+    def in_8_bits(self, chunk: torch.Tensor) -> torch.Tensor:
+        from ltx_core.color import rgb_uint8_converter_
+
+        return rgb_uint8_converter_(chunk.movedim(-1, -3))
 
 
 def _lora(lora: tuple[Path, float]) -> Any:

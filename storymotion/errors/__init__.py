@@ -19,6 +19,7 @@
     |-- ModelError
     |   |-- SdkMissing          ltx-core / ltx-pipelines are not installed
     |   |-- SdkUnsupported      they are installed, but a version we do not know
+    |   |-- SdkChanged          a part of it that we take hold of is gone
     |   |-- ModelFileMissing    the chosen file is not there
     |   |-- NoModelFiles        the folder of the choice has nothing to choose from
     |   |-- NotSafetensors      the file is not a readable safetensors file
@@ -137,6 +138,7 @@ from .models import (
     NotSafetensors,
     PrecisionDoesNotFit,
     RenderFailed,
+    SdkChanged,
     SdkMissing,
     SdkUnsupported,
     TextEncoderIncomplete,
@@ -254,6 +256,7 @@ __all__ = [
     "RateLimited",
     "RenderFailed",
     "RequestRefused",
+    "SdkChanged",
     "SdkMissing",
     "SdkUnsupported",
     "SeedanceCannot",

@@ -34,6 +34,18 @@ class SdkUnsupported(ModelError):
 
 
 @dataclass(eq=False)
+class SdkChanged(ModelError):
+    """The SDK has the shape of one that we know, but a part that StoryMotion takes hold of is gone."""
+
+    code = "sdk-changed"
+    problem = "The installed LTX-2 SDK {version} has no {name} any more, which StoryMotion takes hold of ({purpose})."
+    remedy = "Install the version of the SDK that the README names, or a newer StoryMotion."
+    name: str
+    purpose: str
+    version: str
+
+
+@dataclass(eq=False)
 class ModelFileMissing(ModelError):
     """The chosen file or folder is not there (any more)."""
 

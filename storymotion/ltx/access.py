@@ -56,9 +56,9 @@ class ModelAccess:
         self.on_layer: Callable[[str], None] = lambda kind: None
         self._meter, self._fetch = meter, fetch
 
-    def handle(self, component: Component) -> Handle:
+    def handle(self, component: Component, kind: type[Handle] = Handle) -> Handle:
         """What to give the SDK for ``component``."""
-        return Handle(lambda: self._model(component))
+        return kind(lambda: self._model(component))
 
     def _model(self, component: Component) -> Any:
         self.residents.watch.on_build = self._meter.announce_load

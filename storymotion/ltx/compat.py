@@ -1,6 +1,6 @@
 """Changes to other people's code, each for the time of one run, each with the day it may go.
 
-All are context managers that put back what they found. ``for_sdk_1_0`` combines them.
+All are context managers that put back what they found. ``for_sdk_1_0`` and ``for_sdk_1_2`` combine them.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import inspect
 import json
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -24,6 +25,15 @@ def for_sdk_1_0(gemma_root: Path) -> Iterator[None]:
         changes.enter_context(gemma_of_any_size(gemma_root))
         changes.enter_context(gemma_on_transformers_5())
         changes.enter_context(stages_that_can_be_skipped())
+        changes.enter_context(bars_in_one_line())
+        yield
+
+
+@contextmanager
+def for_sdk_1_2() -> Iterator[None]:
+    """All changes that ltx-core / ltx-pipelines 1.2.x need on this machine, around building and running."""
+    with ExitStack() as changes:
+        changes.enter_context(vocoder_in_float32_on_cpu())
         changes.enter_context(bars_in_one_line())
         yield
 
@@ -160,6 +170,30 @@ def stages_that_can_be_skipped() -> Iterator[None]:
     with ExitStack() as changes:
         for module in (distilled, ic_lora, keyframe_interpolation, ti2vid_one_stage, ti2vid_two_stages):
             changes.enter_context(_replaced(module, "denoise_audio_video", denoise))
+        yield
+
+
+@contextmanager
+def vocoder_in_float32_on_cpu() -> Iterator[None]:
+    """Let the vocoder of LTX-2.3 run on the CPU in SDK 1.2.
+
+    It runs its bfloat16 weights under ``torch.autocast(dtype=float32)``, which the CPU has not: "Input type (float) and
+    bias type (c10::BFloat16) should be the same". Its weights become float32 first, as the SDK has it on MPS. May
+    go when the SDK does so on the CPU.
+    """
+    from ltx_core.model.audio_vae.vocoder import VocoderWithBWE
+
+    original = VocoderWithBWE.forward
+
+    def forward(self: Any, mel_spec: Any) -> Any:
+        if mel_spec.device.type != "cpu":
+            return original(self, mel_spec)
+        with warnings.catch_warnings():
+            # torch says on every call that it does not autocast to float32 here, which is what we are here for.
+            warnings.filterwarnings("ignore", "In CPU autocast", UserWarning)
+            return original(self.float(), mel_spec)
+
+    with _replaced(VocoderWithBWE, "forward", forward):
         yield
 
 

@@ -20,7 +20,12 @@ def without_connectors(builder: Any, header: Header) -> Any:
     built. In the 22B checkpoint they are 3.8 GiB, and a 24 GB card has no room for them beside the
     18.1 GiB of fp8 weights. The transformer is the same, bit for bit.
     """
-    return replace(builder, model_sd_ops=_only(builder.model_sd_ops, _own_prefixes(header)))
+    return replace(builder, model_sd_ops=transformer_operations(builder.model_sd_ops, header))
+
+
+def transformer_operations(sd_ops: SDOps, header: Header) -> SDOps:
+    """``sd_ops`` for the transformer alone; see ``without_connectors``. SDK 1.2.0 reads them as well."""
+    return _only(sd_ops, _own_prefixes(header))
 
 
 def _own_prefixes(header: Header) -> tuple[str, ...]:

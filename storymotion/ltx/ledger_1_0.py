@@ -17,14 +17,12 @@ from .access import Handle, ModelAccess, TransformerHandle
 from .checkpoint import gemma_shards
 from .fit_load import without_connectors
 from .headers import Header
+from .layers import LAYERS, layers_of
 from .prompt_cache import CachingProcessor, CachingTextEncoder, Findings, UnreadPrompts
 from .residents import PHASES, Component, Placement, Watch
 
 if TYPE_CHECKING:
     from ltx_core.loader.module_ops import ModuleOps
-
-# Module -> its list of layers, for the two models that take most of the time.
-LAYERS = {"transformer": "transformer_blocks", "text_encoder": "model.model.language_model.layers"}
 
 
 class SharedLedger:
@@ -143,14 +141,9 @@ def _before_each_layer(layers: str, report: Callable[[], None]) -> ModuleOps:
     """A module operation that calls ``report`` before every forward of every layer in ``module.<layers>``."""
     from ltx_core.loader.module_ops import ModuleOps
 
-    def layers_of(module: Any) -> Any:
-        for name in layers.split("."):
-            module = getattr(module, name, None)
-        return module
-
     def install(module: Any) -> Any:
-        for layer in layers_of(module):
+        for layer in layers_of(module, layers):
             layer.register_forward_pre_hook(lambda layer, inputs: report())
         return module
 
-    return ModuleOps("storymotion_progress", lambda module: layers_of(module) is not None, install)
+    return ModuleOps("storymotion_progress", lambda module: layers_of(module, layers) is not None, install)

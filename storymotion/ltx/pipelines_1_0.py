@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .guidance import Guider
-from .lora import sdk_lora
-from .meter import STAGE_1, STAGE_2
-from .models import BOTH_STAGES, Lora
+from . import calls
 from .preflight import Checked
 from .prequantised import fold_scales
-from .shots import Guide, GuidedShot, ICLoraShot, KeyframesShot, OneStageShot, TwoStageShot
+from .shots import ICLoraShot, KeyframesShot, OneStageShot, TwoStageShot
 
 if TYPE_CHECKING:
     import torch
-    from ltx_core.components.guiders import MultiModalGuiderParams
-    from ltx_core.loader import LoraPathStrengthAndSDOps
-    from ltx_pipelines.utils.args import ImageConditioningInput
-
-# The length of constants.DISTILLED_SIGMA_VALUES, less its end.
-DISTILLED_STEPS = 8
 
 
 @dataclass(frozen=True)
@@ -61,7 +50,7 @@ def _distilled(checked: Checked, device: torch.device) -> Prepared:
         spatial_upsampler_path=str(checked.models.spatial_upscaler),
         **_of_every_pipeline(checked, device),
     )
-    return Prepared(pipeline, (pipeline.model_ledger,), _arguments(checked) | _tiles(checked))
+    return Prepared(pipeline, (pipeline.model_ledger,), calls.arguments(checked) | _tiles(checked))
 
 
 def _one_stage(checked: Checked, shot: OneStageShot, device: torch.device) -> Prepared:
@@ -71,7 +60,7 @@ def _one_stage(checked: Checked, shot: OneStageShot, device: torch.device) -> Pr
         checkpoint_path=str(checked.models.checkpoint), **_of_every_pipeline(checked, device)
     )
     # This pipeline takes no tiling: it decodes the whole shot at once.
-    return Prepared(pipeline, (pipeline.model_ledger,), _arguments(checked) | _guided(checked, shot))
+    return Prepared(pipeline, (pipeline.model_ledger,), calls.arguments(checked) | calls.guided(checked, shot))
 
 
 def _two_stages(checked: Checked, shot: TwoStageShot, device: torch.device) -> Prepared:
@@ -79,36 +68,32 @@ def _two_stages(checked: Checked, shot: TwoStageShot, device: torch.device) -> P
     from ltx_pipelines.ti2vid_two_stages import TI2VidTwoStagesPipeline
 
     pipeline_class = KeyframeInterpolationPipeline if isinstance(shot, KeyframesShot) else TI2VidTwoStagesPipeline
-    distilled_lora = _loras(checked, [shot.distilled_lora] if shot.distilled_lora else [])
+    distilled_lora = calls.sdk_loras(checked, [shot.distilled_lora])
     pipeline = pipeline_class(
         checkpoint_path=str(checked.models.checkpoint),
         distilled_lora=distilled_lora,
         spatial_upsampler_path=str(checked.models.spatial_upscaler),
         **_of_every_pipeline(checked, device),
     )
-    if any(lora.stages != BOTH_STAGES for lora in checked.models.loras):
-        # The pipeline gives stage 2 what it gives stage 1; it knows no LoRAs for one stage.
-        in_stage_2 = _loras(checked, [lora for lora in checked.models.loras if lora.stages in (BOTH_STAGES, STAGE_2)])
+    in_stage_2 = calls.loras_of_stage_2(checked)
+    if in_stage_2 is not None:
         pipeline.stage_2_model_ledger = pipeline.stage_1_model_ledger.with_loras((*in_stage_2, *distilled_lora))
-    return Prepared(pipeline, _both_ledgers(pipeline), _arguments(checked) | _guided(checked, shot) | _tiles(checked))
+    arguments = calls.arguments(checked) | calls.guided(checked, shot) | _tiles(checked)
+    return Prepared(pipeline, _both_ledgers(pipeline), arguments)
 
 
 def _ic_lora(checked: Checked, shot: ICLoraShot, device: torch.device) -> Prepared:
     from ltx_pipelines.ic_lora import ICLoraPipeline
 
     common = _of_every_pipeline(checked, device)
-    if shot.ic_lora:
-        common["loras"] = [*common["loras"], *_loras(checked, [shot.ic_lora])]
+    common["loras"] = [*common["loras"], *calls.sdk_loras(checked, [shot.ic_lora])]
     pipeline = ICLoraPipeline(
         distilled_checkpoint_path=str(checked.models.checkpoint),
         spatial_upsampler_path=str(checked.models.spatial_upscaler),
         **common,
     )
-    reference = {
-        "video_conditioning": [(str(shot.reference), float(shot.reference_strength))],
-        "skip_stage_2": shot.skip_stage_2,
-    }
-    return Prepared(pipeline, _both_ledgers(pipeline), _arguments(checked) | reference | _tiles(checked))
+    arguments = calls.arguments(checked) | calls.reference(shot) | _tiles(checked)
+    return Prepared(pipeline, _both_ledgers(pipeline), arguments)
 
 
 def _both_ledgers(pipeline: Any) -> tuple[Any, ...]:
@@ -121,23 +106,9 @@ def _of_every_pipeline(checked: Checked, device: torch.device) -> dict[str, Any]
     models = checked.models
     return {
         "gemma_root": str(models.text_encoder),
-        "loras": _loras(checked, [lora for lora in models.loras if lora.stages in (BOTH_STAGES, STAGE_1)]),
+        "loras": calls.loras_of_stage_1(checked),
         "device": device,
         "quantization": QuantizationPolicy.fp8_cast() if models.precision == "fp8" else None,
-    }
-
-
-def _arguments(checked: Checked) -> dict[str, Any]:
-    shot = checked.shot
-    return {
-        "prompt": shot.prompt,
-        "seed": shot.seed,
-        "height": shot.height,
-        "width": shot.width,
-        "num_frames": shot.rendered_frames,
-        "frame_rate": float(shot.fps),
-        "images": [_conditioning(guide) for guide in shot.guides],
-        "enhance_prompt": shot.enhance_prompt,
     }
 
 
@@ -147,42 +118,3 @@ def _tiles(checked: Checked) -> dict[str, Any]:
     small = TilingConfig(SpatialTilingConfig(256, 64), TemporalTilingConfig(32, 16))
     # "auto" is what the SDK's own command line uses; without tiles the decoder needs the most memory.
     return {"tiling_config": {"auto": TilingConfig.default(), "small": small, "off": None}[checked.shot.tiling]}
-
-
-def _guided(checked: Checked, shot: GuidedShot) -> dict[str, Any]:
-    guidance = checked.guidance
-    assert guidance is not None
-    return {
-        "negative_prompt": shot.negative_prompt,
-        "num_inference_steps": guidance.steps,
-        "video_guider_params": _guider(guidance.video),
-        "audio_guider_params": _guider(guidance.audio),
-    }
-
-
-def _guider(guider: Guider) -> MultiModalGuiderParams:
-    from ltx_core.components.guiders import MultiModalGuiderParams
-
-    return MultiModalGuiderParams(
-        cfg_scale=float(guider.cfg),
-        stg_scale=float(guider.stg),
-        stg_blocks=list(guider.stg_blocks or ()),
-        rescale_scale=float(guider.rescale),
-        modality_scale=float(guider.modality),
-        skip_step=guider.skip_step,
-    )
-
-
-def _conditioning(guide: Guide) -> ImageConditioningInput:
-    from ltx_pipelines.utils.args import ImageConditioningInput
-
-    # The SDK only opens the path with Pillow, which takes a file in memory as well.
-    picture: Any = io.BytesIO(guide.png)
-    return ImageConditioningInput(
-        path=picture, frame_idx=guide.frame, strength=float(guide.strength), crf=guide.compression
-    )
-
-
-def _loras(checked: Checked, loras: Iterable[Lora]) -> list[LoraPathStrengthAndSDOps]:
-    """Those that change anything: the SDK would read a file of strength 0 as well."""
-    return [sdk_lora(lora, checked.checkpoint) for lora in loras if lora.strength]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import CheckpointPrequantised
 from ..report import Line, line
 from .headers import Header
-from .scales import EIGHT_BIT_FLOATS, FLOATS, read_scales, scale_problem, weight_of_scale
+from .scales import EIGHT_BIT_FLOATS, FLOATS, NEEDLESS_ENDINGS, read_scales, scale_problem, weight_of_scale
 
 if TYPE_CHECKING:
     import torch
@@ -87,14 +87,37 @@ def fold_scales(ledger: Any, header: Header) -> None:
     """
     if not eight_bit_weights(header):
         return
-    scale_names = find_scales(header)
-    scales = read_scales(header.path, scale_names.values())
-    by_weight = {weight: scales[name].float() for weight, name in scale_names.items()}
+    by_weight = _scales_of(header)
     for name in BUILDERS:
         builder = getattr(ledger, name)
         policy = ledger.quantization.sd_ops if name == "transformer_builder" and ledger.quantization else None
         operations = _folding(builder.model_sd_ops, policy, header, by_weight, ledger.dtype)
         setattr(ledger, name, replace(builder, model_sd_ops=operations))
+
+
+def fold_builder(builder: Any, header: Header, policy: SDOps | None) -> Any:
+    """As ``fold_scales``, for one builder of SDK 1.2; ``policy``: what the transformer's quantization does to tensors.
+
+    Returned as it is where it does not read the file of ``header``.
+    """
+    paths = builder.model_path if isinstance(builder.model_path, tuple) else (builder.model_path,)
+    if str(header.path) not in paths or not eight_bit_weights(header):
+        return builder
+    import torch
+
+    operations = _folding(builder.model_sd_ops, policy, header, _scales_of(header), torch.bfloat16)
+    if operations is builder.model_sd_ops:
+        return builder
+    # What is left out here is not asked for when weights are streamed layer by layer.
+    weights = (name for name in header.tensors if weight_of_scale(name) is None and not name.endswith(NEEDLESS_ENDINGS))
+    kept = frozenset(new for name in weights if (new := operations.apply_to_key(name)) is not None)
+    return builder.with_sd_ops(operations.with_additional_allowed_keys(kept) if len(paths) == 1 else operations)
+
+
+def _scales_of(header: Header) -> dict[str, torch.Tensor]:
+    names = find_scales(header)
+    scales = read_scales(header.path, names.values())
+    return {weight: scales[name].float() for weight, name in names.items()}
 
 
 def _folding(
@@ -118,7 +141,9 @@ def _folding(
     after = SDOps("", (*operations.mapping, *(policy.mapping if policy else ())))
 
     def fold(tensor_key: str, tensor_value: torch.Tensor) -> list[KeyValueOperationResult]:
-        name = names[tensor_key]
+        name = names.get(tensor_key)
+        if name is None:  # of another file that the same model is read from
+            return after.apply_to_key_value(tensor_key, tensor_value)
         # The SDK would take a scale that is still there for one that belongs to the weight it has now.
         if weight_of_scale(name) is not None:
             return []

@@ -94,15 +94,19 @@ class CachingTextEncoder:
         key = (self._made_by, prompt)
         encoded = self._cache.get(key)
         if encoded is None:
-            states, mask = self._text_encoder.encode(prompt, *args, **kwargs)
-            if self._parks:
-                states, mask = tuple(state.cpu() for state in states), mask.cpu()
-            # The SDK's tokenizer cuts without a word; its own tokenizer tells how much.
-            tokens = len(self._text_encoder.tokenizer.tokenizer(prompt.strip()).input_ids)
-            encoded = Encoded(key, tokens, (states, mask))
-            self._cache.wait(encoded)
+            encoded = self._take(key, prompt, self._text_encoder.encode(prompt, *args, **kwargs))
         self._findings.tokens[prompt] = encoded.tokens
         return encoded, None
+
+    def _take(self, key: Hashable, prompt: str, made: tuple[Any, Any]) -> Encoded:
+        states, mask = made
+        if self._parks:
+            states, mask = tuple(state.cpu() for state in states), mask.cpu()
+        # The SDK's tokenizer cuts without a word; its own tokenizer tells how much.
+        tokens = len(self._text_encoder.tokenizer.tokenizer(prompt.strip()).input_ids)
+        encoded = Encoded(key, tokens, (states, mask))
+        self._cache.wait(encoded)
+        return encoded
 
     def enhance_t2v(self, *args: Any, **kwargs: Any) -> str:
         """As the SDK's; the new prompt is remembered for the report, which the SDK itself only logs."""
@@ -152,3 +156,48 @@ class UnreadPrompts:
     def process_hidden_states(self, states: None, mask: None, *args: Any, **kwargs: Any) -> UnreadPrompts:
         """As EmbeddingsProcessor.process_hidden_states: something with the two encodings, both None."""
         return self
+
+
+class _Block:
+    """What the blocks of SDK 1.2 do with a model besides using it; here it changes nothing."""
+
+    def eval(self) -> Any:
+        """As torch's."""
+        return self
+
+    def dispose(self) -> None:
+        """As the SDK's."""
+
+    def teardown(self) -> None:
+        """As the SDK's."""
+
+
+class BatchTextEncoder(_Block, CachingTextEncoder):
+    """As ``CachingTextEncoder`` for SDK 1.2, which encodes all prompts of a shot together.
+
+    A prompt is known by those it was encoded with: a matrix product of two rows may differ from that of one row in
+    its last bits.
+    """
+
+    def encode(self, prompts: list[str]) -> list[tuple[Encoded, None]]:
+        """As LTXGemmaTextEncoder.encode: hidden states and mask of each, for ``BlockProcessor`` only."""
+        keys = [(self._made_by, tuple(prompts), number) for number in range(len(prompts))]
+        known = [self._cache.get(key) for key in keys]
+        if any(each is None for each in known):
+            known = [self._take(*each) for each in zip(keys, prompts, self._text_encoder.encode(prompts))]
+        encoded = [each for each in known if each is not None]
+        for prompt, each in zip(prompts, encoded):
+            self._findings.tokens[prompt] = each.tokens
+        return [(each, None) for each in encoded]
+
+
+class BlockProcessor(_Block, CachingProcessor):
+    """As ``CachingProcessor`` for SDK 1.2."""
+
+
+class UnreadBatch(_Block, UnreadPrompts):
+    """As ``UnreadPrompts`` for SDK 1.2."""
+
+    def encode(self, prompts: list[str]) -> list[tuple[None, None]]:
+        """As LTXGemmaTextEncoder.encode."""
+        return [(None, None) for _ in prompts]

@@ -40,13 +40,20 @@ class Component:
     """A model that can be built. Components with equal kind and key are the same model.
 
     ``key`` holds whatever the model is built from, files with size and time of change; ``build``
-    reads the weights and returns the model on its device, ``device`` is where that is.
+    reads the weights and returns the model on its device, ``device`` is where that is. ``offload`` is "cpu"
+    or "disk" for a model whose layers come to the device one by one from there (SDK 1.2), else "none".
     """
 
     kind: str
     key: Hashable
     device: str
     build: Callable[[], Any] = field(compare=False)
+    offload: str = "none"
+
+    @property
+    def streams(self) -> bool:
+        """Is most of it never on the device? Then it is not moved: it stays, or goes."""
+        return self.offload != "none"
 
 
 @dataclass(frozen=True)
@@ -55,12 +62,15 @@ class Placement:
 
     ``keep`` is "vram", "ram" or "disk", see ``Residents``. ``lean``: the transformer is alone on the device,
     where memory is too short for the encoder and the upscaler beside it; they are then loaded once more.
+    ``offload``: the layers of text encoder and transformer come to the device one by one, from main memory ("cpu")
+    or from the file ("disk"); SDK 1.2 only.
     """
 
     device: str
     text_encoder_device: str
     keep: str
     lean: bool = False
+    offload: str = "none"
 
 
 @dataclass(frozen=True)
@@ -121,7 +131,9 @@ class Residents:
         """Is the model on its device?"""
         with self._lock:
             model = self._models.get(component)
-            return model is not None and _device_type(model) in (None, component.device.split(":")[0])
+            if model is None or component.streams:
+                return model is not None
+            return _device_type(model) in (None, component.device.split(":")[0])
 
     def has_room(self, component: Component, placement: Placement) -> bool:
         """Can ``component`` come without another model having to make way?"""
@@ -141,7 +153,7 @@ class Residents:
             if component in self._failed:
                 raise self._failed[component]
             for other in self._in_the_way(component, placement):
-                if placement.keep == "ram":
+                if placement.keep == "ram" and not other.streams:
                     self._move(other, "cpu")
                 else:
                     self._drop([other])
@@ -166,8 +178,7 @@ class Residents:
     def bytes_held(self, device_type: str | None = None) -> int:
         """Bytes of the weights that are kept, wherever they are or on one type of device ("cuda", "cpu")."""
         with self._lock:
-            models = [model for model in self._models.values() if device_type in (None, _device_type(model))]
-            return sum(weight_bytes(model) for model in models)
+            return sum(_bytes_on(device_type, each, model) for each, model in self._models.items())
 
     def clear(self) -> None:
         """Let go of every model; the next use builds it again."""
@@ -177,6 +188,7 @@ class Residents:
     def send_away(self) -> None:
         """Move every model that is kept to main memory, for somebody who needs the device."""
         with self._lock:
+            self._drop([each for each in self._models if each.streams and each.device != "cpu"])
             for component in self._models:
                 self._move(component, "cpu")
             _empty_cache()
@@ -191,11 +203,19 @@ class Residents:
             if other != component and _cannot_be_together(other, component, placement.lean)
         ]
         if placement.keep == "ram":
-            return [other for other in rivals if _device_type(self._models[other]) not in (None, "cpu")]
+            return [other for other in rivals if self._makes_way(other, component)]
         return rivals
+
+    def _makes_way(self, other: Component, component: Component) -> bool:
+        """With keep = ram: what streams takes little of the device, but main memory has no room for two such."""
+        if other.streams:
+            return other.kind == component.kind
+        return _device_type(self._models[other]) not in (None, "cpu")
 
     def _move(self, component: Component, device: str) -> None:
         model = self._models[component]
+        if component.streams:
+            return
         if _device_type(model) not in (None, device.split(":")[0]):
             model.to(device)
             if device == "cpu":
@@ -203,7 +223,11 @@ class Residents:
 
     def _drop(self, components: list[Component]) -> None:
         for component in components:
-            del self._models[component]
+            model = self._models.pop(component)
+            if component.streams:
+                # Its reading thread and open files would outlive it.
+                model.teardown()
+            del model
         if components:
             gc.collect()
             _empty_cache()
@@ -217,6 +241,18 @@ def _cannot_be_together(one: Component, other: Component, lean: bool) -> bool:
 def _device_type(model: Any) -> str | None:
     weight = next(iter(model.parameters()), None)
     return None if weight is None else weight.device.type
+
+
+def _bytes_on(device_type: str | None, component: Component, model: Any) -> int:
+    if not component.streams:
+        return weight_bytes(model) if device_type in (None, _device_type(model)) else 0
+    # What is not on the device is a shape here, and the weights are in buffers of the SDK's, or in the file.
+    elsewhere = {"cpu": "cpu", "disk": None}[component.offload]
+    sizes: dict[str | None, int] = {}
+    for tensor in (*model.parameters(), *model.buffers()):
+        place = elsewhere if tensor.is_meta else tensor.device.type
+        sizes[place] = sizes.get(place, 0) + tensor.numel() * tensor.element_size()
+    return sizes.get(device_type, 0) if device_type else sum(size for place, size in sizes.items() if place)
 
 
 def weight_bytes(model: Any) -> int:

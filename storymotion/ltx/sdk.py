@@ -94,6 +94,12 @@ def load_sdk() -> Sdk:
         from .sdk_1_0 import Sdk10
 
         return Sdk10()
+    if importlib.util.find_spec("ltx_pipelines.utils.blocks") and importlib.util.find_spec(
+        "ltx_pipelines.utils.model_paths"
+    ):
+        from .sdk_1_2 import Sdk12
+
+        return Sdk12()
     raise SdkUnsupported(importlib.metadata.version("ltx-core"), sys.executable)
 
 

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from . import compat
 from .access import ModelAccess
+from .calls import DISTILLED_STEPS
 from .ledger_1_0 import SharedLedger
 from .meter import READING, STAGE_1, STAGE_2, Meter, Phase, phases_of_a_shot
-from .pipelines_1_0 import DISTILLED_STEPS, prepare
+from .pipelines_1_0 import prepare
 from .preflight import Checked
 from .prompt_cache import Findings
 from .residents import Placement

@@ -1,0 +1,99 @@
+"""The pipeline classes of SDK 1.2.x: which one makes which shot, built and called with keywords only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from . import calls
+from .preflight import Checked
+from .prequantised import eight_bit_weights
+from .shots import ICLoraShot, KeyframesShot, OneStageShot, TwoStageShot
+
+if TYPE_CHECKING:
+    import torch
+    from ltx_core.quantization import QuantizationPolicy
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A pipeline, ready to be called."""
+
+    pipeline: Any
+    arguments: dict[str, Any]
+
+
+def prepare(checked: Checked, device: torch.device, offload: str) -> Prepared:
+    """Make the SDK's pipeline for the shot. Nothing is loaded yet: its blocks only know paths."""
+    from ltx_pipelines.distilled import DistilledPipeline
+    from ltx_pipelines.ic_lora import ICLoraPipeline
+    from ltx_pipelines.keyframe_interpolation import KeyframeInterpolationPipeline
+    from ltx_pipelines.ti2vid_one_stage import TI2VidOneStagePipeline
+    from ltx_pipelines.ti2vid_two_stages import TI2VidTwoStagesPipeline
+
+    shot = checked.shot
+    common = _of_every_pipeline(checked, device, offload)
+    arguments = calls.arguments(checked) | {"tiling_config": _tiles(checked)}
+    upscaler = {"spatial_upsampler_path": str(checked.models.spatial_upscaler)}
+    if isinstance(shot, OneStageShot):
+        return Prepared(TI2VidOneStagePipeline(**common), arguments | calls.guided(checked, shot))
+    if isinstance(shot, ICLoraShot):
+        common["loras"] = [*common["loras"], *calls.sdk_loras(checked, [shot.ic_lora])]
+        return Prepared(ICLoraPipeline(**common, **upscaler), arguments | calls.reference(shot))
+    if not isinstance(shot, TwoStageShot):
+        return Prepared(DistilledPipeline(**common, **upscaler), arguments)
+    kind = KeyframeInterpolationPipeline if isinstance(shot, KeyframesShot) else TI2VidTwoStagesPipeline
+    distilled_lora = calls.sdk_loras(checked, [shot.distilled_lora])
+    pipeline = kind(**common, **upscaler, distilled_lora=distilled_lora)
+    in_stage_2 = calls.loras_of_stage_2(checked)
+    if in_stage_2 is not None:
+        pipeline.stage_2 = pipeline.stage_2.with_loras((*in_stage_2, *distilled_lora))
+    return Prepared(pipeline, arguments | calls.guided(checked, shot))
+
+
+def quantization(checked: Checked) -> QuantizationPolicy | None:
+    """What the SDK does to the transformer's weights for the precision that was decided.
+
+    A checkpoint that is in 8 bits already is unfolded while it loads (``prequantised``), so the SDK, which knows one
+    such layout, is not asked to do it.
+    """
+    from ltx_core import quantization as sdk
+    from ltx_core.quantization.fp8_cast import build_policy
+
+    if checked.models.precision != "fp8":
+        return None
+    if not eight_bit_weights(checked.checkpoint.header):
+        return build_policy(checked.models.checkpoint)
+    return sdk.QuantizationPolicy(
+        sd_ops=sdk.TRANSFORMER_LINEAR_DOWNCAST_MAP,
+        module_ops=(sdk.UPCAST_DURING_INFERENCE,),
+        fuse_rule=sdk.fp8_cast_fuse_rule,
+    )
+
+
+def _of_every_pipeline(checked: Checked, device: torch.device, offload: str) -> dict[str, Any]:
+    from ltx_core.loader.registry import DummyRegistry
+    from ltx_pipelines.utils.model_paths import ModelPaths
+    from ltx_pipelines.utils.types import OffloadMode
+
+    models = checked.models
+    paths = ModelPaths.from_monolith(str(models.checkpoint), str(models.text_encoder))
+    return {
+        # With a path for it, the model that predicts a length would be loaded now.
+        "model_paths": replace(paths, duration_head_path=None),
+        "loras": calls.loras_of_stage_1(checked),
+        "device": device,
+        "quantization": quantization(checked),
+        "offload_mode": OffloadMode(offload),
+        # The SDK's own would keep models that ``Residents`` has let go of.
+        "registry": DummyRegistry(),
+    }
+
+
+def _tiles(checked: Checked) -> Any:
+    from ltx_core.model.video_vae import AUTO_TILING, DimensionSizeConfig, TileSizeConfig
+
+    # "auto" is what the SDK's own command line uses; without tiles the decoder needs the most memory.
+    side = DimensionSizeConfig(256, 64)
+    small = TileSizeConfig(frames=DimensionSizeConfig(32, 16), height=side, width=side)
+    return {"auto": AUTO_TILING, "small": small, "off": None}[checked.shot.tiling]

@@ -1,0 +1,91 @@
+"""ltx-core / ltx-pipelines 1.2.x: the SDK in Lightricks' repository, LTX-2.0 to 2.5, which can stream weights.
+
+Its own pipeline classes are called with keywords only. What is added sits where their blocks build a model
+(``blocks_1_2``).
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import compat
+from .access import ModelAccess
+from .blocks_1_2 import SharedBlocks
+from .calls import DISTILLED_STEPS
+from .meter import READING, STAGE_1, STAGE_2, Meter, Phase, phases_of_a_shot
+from .pipelines_1_2 import prepare
+from .preflight import Checked
+from .prompt_cache import Findings
+from .residents import Placement
+from .sdk import NewFrames, RawShot, ReadyShot, collect_frames
+from .stages import FIRST, SECOND, StageResults
+
+if TYPE_CHECKING:
+    import torch
+
+# The decoder's chunks with the default tiling: 80 frames that overlap by 24.
+CHUNK_FRAMES = 56
+PHASES = {FIRST: STAGE_1, SECOND: STAGE_2}
+
+
+class Sdk12:
+    """The adapter; see ``sdk.Sdk``."""
+
+    def __init__(self) -> None:
+        self.version = importlib.metadata.version("ltx-core")
+
+    def phases(self, checked: Checked) -> tuple[Phase, ...]:
+        """Reading the prompts (together), the stages, decoding; a tick for every layer that runs."""
+        gemma = json.loads((checked.models.text_encoder / "config.json").read_text(encoding="utf-8"))
+        guidance = checked.guidance
+        return phases_of_a_shot(
+            prompt_layers=gemma.get("text_config", {}).get("num_hidden_layers", 48),
+            forwards=guidance.passes * guidance.steps if guidance else DISTILLED_STEPS,
+            layers=checked.checkpoint.layers,
+            two_stages=checked.shot.stages == "two",
+            chunks=checked.shot.rendered_frames // CHUNK_FRAMES + 1,
+        )
+
+    def session(self, text_encoder: Path) -> AbstractContextManager[None]:
+        """See ``sdk.Sdk``."""
+        return compat.for_sdk_1_2()
+
+    def make_ready(
+        self,
+        checked: Checked,
+        placement: Placement,
+        meter: Meter,
+        access: ModelAccess,
+        stages: StageResults,
+        new_frames: NewFrames,
+    ) -> ReadyShot:
+        """Build the pipeline and put the seam in; see ``sdk.Sdk``."""
+        import torch
+
+        findings = Findings()
+        access.on_layer = lambda kind: meter.tick(READING if kind == "text_encoder" else PHASES[stages.current])
+        prepared = prepare(checked, torch.device(placement.device), placement.offload)
+        blocks = SharedBlocks(
+            prepared.pipeline, checked, access, placement, stages, findings, reads_prompts=not stages.complete
+        )
+
+        def run() -> RawShot:
+            # Pipelines add to the two what else they decided.
+            video, audio, *_ = prepared.pipeline(**prepared.arguments)
+            frames = collect_frames(_in_8_bits(video), checked.shot, meter, new_frames)
+            return RawShot(frames, audio.waveform.float().cpu(), audio.sampling_rate, findings)
+
+        return ReadyShot(tuple(blocks.components), run)
+
+
+def _in_8_bits(chunks: Iterator[torch.Tensor]) -> Iterator[torch.Tensor]:
+    """The SDK's floats 0..1 as its own files have them in RGB."""
+    from ltx_core.color import rgb_uint8_converter_
+
+    for chunk in chunks:
+        yield rgb_uint8_converter_(chunk.movedim(-1, -3))
