@@ -18,6 +18,11 @@ Pictures = tuple[tuple[numpy.ndarray, int, float], ...]
 LoraFiles = tuple[tuple[Path, float], ...]
 
 
+def is_sdk_1_0() -> bool:
+    """Is it that of the package index?"""
+    return importlib.util.find_spec("ltx_pipelines.utils.model_ledger") is not None
+
+
 def call_sdk(
     models: ModelSet,
     shot: Shot,
@@ -34,11 +39,9 @@ def call_sdk(
 
     ``pictures`` are (uint8 [h, w, 3], frame, strength), ``loras`` (file, strength). Of ``shot`` only the
     numbers and the prompts are used. ``video`` and ``audio`` are the SDK's MultiModalGuiderParams,
-    ``changed`` replaces arguments of the call.
-    ``constructor`` replaces arguments of its pipeline.
+    ``changed`` replaces arguments of the call, ``constructor`` those with which the pipeline is made.
     """
-    generation = _Sdk10 if importlib.util.find_spec("ltx_pipelines.utils.model_ledger") else _Sdk12
-    sdk = generation(models, fp8)
+    sdk = _Sdk10(models, fp8) if is_sdk_1_0() else _Sdk12(models, fp8)
     common: dict[str, Any] = {
         "loras": [_lora(lora) for lora in loras],
         "device": torch.device("cpu"),

@@ -167,7 +167,14 @@ def _state(configurator: Any, config: Config, device: str = "meta") -> Tensors:
     import torch
 
     with torch.device(device):
-        return configurator.from_config(config).state_dict()
+        return module_of(configurator, config).state_dict()
+
+
+def module_of(configurator: Any, config: Config) -> Any:
+    """The SDK's module for ``config``, which SDK 1.2 takes as part of a file's whole metadata."""
+    if hasattr(configurator, "from_config"):
+        return configurator.from_config(config)
+    return configurator.from_metadata({"config": config})
 
 
 def random_tensors(shapes: Tensors, seed: int) -> Tensors:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import functools
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
 from dev import tiny_configs
+from dev.tiny_gemma import gemma_text_files
+from dev.tiny_weights import module_of
 from storymotion.ltx.checkpoint import TRANSFORMER
 from storymotion.ltx.fit_sizes import ModelHeaders
 from storymotion.ltx.headers import Header, TensorFacts
@@ -120,8 +123,40 @@ def module(part: str, flavor: str, layers: int = 48) -> Any:
         "gemma": GemmaTextEncoderConfigurator,
     }
     of = UPSCALER if part == "upscaler" else config(flavor, layers)
+    configurator = configurators[part]
+    if hasattr(configurator, "with_gemma_model_path"):
+        configurator = configurator.with_gemma_model_path(_gemma_folder().name)
     with torch.device("meta"):
-        return configurators[part].from_config(of).to(torch.bfloat16).eval()
+        return module_of(configurator, of).to(torch.bfloat16).eval()
+
+
+@functools.cache
+def _gemma_folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder with the sizes of Gemma 3 12B, from which SDK 1.2 takes them, and no weights."""
+    folder = tempfile.TemporaryDirectory(prefix="gemma-3-12b-")
+    texts = gemma_text_files()
+    sizes = json.loads(texts["config.json"])
+    sizes["text_config"] |= {
+        "hidden_size": 3840,
+        "intermediate_size": 15360,
+        "num_hidden_layers": 48,
+        "num_attention_heads": 16,
+        "num_key_value_heads": 8,
+        "head_dim": 256,
+        "vocab_size": 262208,
+    }
+    sizes["text_config"].pop("layer_types", None)
+    sizes["vision_config"] |= {
+        "hidden_size": 1152,
+        "intermediate_size": 4304,
+        "num_hidden_layers": 27,
+        "num_attention_heads": 16,
+        "image_size": 896,
+        "patch_size": 14,
+    }
+    for name, text in (texts | {"config.json": json.dumps(sizes), "model.safetensors": ""}).items():
+        (Path(folder.name) / name).write_text(text, encoding="utf-8")
+    return folder
 
 
 @functools.cache

@@ -36,6 +36,7 @@ from storymotion.ltx.shots import (
 )
 
 from .real_size import headers
+from .sdk_parts import only_1_0
 
 MODELS = ModelSet(Path("ltx.safetensors"), Path("gemma"), Path("upscaler.safetensors"))
 FIVE_SECONDS = DistilledShot("a cat", 1280, 704, 121, 24.0, seed=1)
@@ -88,6 +89,7 @@ def bytes_of(module: Any) -> int:
     return sum(tensors.values())
 
 
+@only_1_0
 @pytest.mark.parametrize("precision", ["bf16", "fp8"])
 @pytest.mark.parametrize("flavor", ["2.3", "2.0"])
 def test_sizes_are_those_of_the_modules_that_the_sdk_builds(
@@ -465,6 +467,7 @@ def test_planning_does_not_import_torch() -> None:
 # --- loading the transformer alone -------------------------------------------------------------------------------
 
 
+@only_1_0
 @pytest.mark.parametrize("precision", ["bf16", "fp8"])
 def test_the_connectors_stay_in_the_checkpoint(tiny: TinyModels, precision: str, weight_reads: list[int]) -> None:
     """SDK 1.0.0 reads them onto the device with the transformer: 3.8 GiB of the 22B checkpoint."""

@@ -25,6 +25,7 @@ from storymotion.ltx.residents import Residents
 from storymotion.ltx.shots import DistilledShot, ICLoraShot, KeyframesShot, Shot, TwoStageShot, guide_from_pixels
 from storymotion.media.encode import encode_mp4
 
+from .sdk_parts import IS_1_0, class_of, fail_to_load
 from .test_render import same
 
 PIPELINES = ["distilled", "two_stage", "keyframes", "ic_lora"]
@@ -229,23 +230,10 @@ COMPONENTS = [
 
 def at_work(kind: str) -> tuple[Any, str]:
     """The method of the SDK with which a component works."""
-    from ltx_core.model.audio_vae.audio_vae import AudioDecoder
-    from ltx_core.model.audio_vae.vocoder import VocoderWithBWE
-    from ltx_core.model.transformer.model import X0Model
-    from ltx_core.model.upsampler.model import LatentUpsampler
-    from ltx_core.model.video_vae.video_vae import VideoDecoder, VideoEncoder
-    from ltx_core.text_encoders.gemma import EmbeddingsProcessor, GemmaTextEncoder
-
-    return {
-        "text_encoder": (GemmaTextEncoder, "encode"),
-        "gemma_embeddings_processor": (EmbeddingsProcessor, "process_hidden_states"),
-        "video_encoder": (VideoEncoder, "forward"),
-        "transformer": (X0Model, "forward"),
-        "spatial_upsampler": (LatentUpsampler, "forward"),
-        "video_decoder": (VideoDecoder, "forward"),
-        "audio_decoder": (AudioDecoder, "forward"),
-        "vocoder": (VocoderWithBWE, "forward"),
-    }[kind]
+    methods = {"text_encoder": "encode", "gemma_embeddings_processor": "process_hidden_states"}
+    if kind == "video_decoder" and not IS_1_0:
+        methods[kind] = "decode_video"
+    return class_of(kind), methods.get(kind, "forward")
 
 
 @pytest.mark.parametrize("keep", ["disk", "ram"])
@@ -283,10 +271,6 @@ def test_a_model_that_cannot_be_loaded_ends_the_run_without_hanging(
     keep: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from ltx_pipelines.utils.model_ledger import ModelLedger
-
-    from storymotion.ltx import ledger_1_0
-
     story = Story("two_stage", models, tiny, picture, reference)
     tries: list[str] = []
 
@@ -294,10 +278,7 @@ def test_a_model_that_cannot_be_loaded_ends_the_run_without_hanging(
         tries.append(kind)
         raise OSError("injected: the disk is gone")
 
-    if kind == "text_encoder":
-        monkeypatch.setattr(ledger_1_0, "_build_text_encoder", lambda ledger, device: broken)
-    else:
-        monkeypatch.setattr(ModelLedger, kind, broken)
+    fail_to_load(monkeypatch, kind, broken)
     queue = render(story, range(3), keep)
     for outcome in queue.outcomes:
         assert isinstance(outcome, RenderFailed) and "the disk is gone" in outcome.reason
@@ -385,21 +366,22 @@ def test_groups_load_the_models_once_each(
 def test_prompts_that_scenes_share_are_encoded_once(
     models: ModelSet, tiny: TinyModels, picture: numpy.ndarray, reference: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ltx_core.text_encoders.gemma import GemmaTextEncoder
+    gemma = class_of("text_encoder")
+    prompts: list[Any] = []
+    encode = gemma.encode
 
-    prompts: list[str] = []
-    encode = GemmaTextEncoder.encode
-
-    def recording(self: Any, text: str, *more: Any, **named: Any) -> Any:
+    def recording(self: Any, text: Any, *more: Any, **named: Any) -> Any:
         prompts.append(text)
         return encode(self, text, *more, **named)
 
-    monkeypatch.setattr(GemmaTextEncoder, "encode", recording)
+    monkeypatch.setattr(gemma, "encode", recording)
     story = Story("two_stage", models, tiny, picture, reference)
     for keep in ("disk", "ram"):
         prompts.clear()
         render(story, range(4), keep)
-        assert sorted(prompts) == sorted({*PROMPTS, "blurry"})
+        # SDK 1.2 encodes those of a shot together.
+        once = [*set(PROMPTS), "blurry"] if IS_1_0 else [[prompt, "blurry"] for prompt in set(PROMPTS)]
+        assert sorted(prompts) == sorted(once)
 
 
 def test_orders_that_fail_alone_leave_nothing_to_do(models: ModelSet) -> None:

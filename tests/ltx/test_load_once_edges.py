@@ -17,7 +17,7 @@ import torch
 from dev.direct_sdk import call_sdk
 from dev.tiny_models import TinyModels
 from storymotion.errors import NoRoomForFrames, RenderFailed, SizeNotMultiple, UnreadableImage
-from storymotion.ltx import fit_queue, fit_working, sdk_1_0
+from storymotion.ltx import fit_queue, fit_working
 from storymotion.ltx.fit import weigh_files
 from storymotion.ltx.fit_phases import prompts_of
 from storymotion.ltx.host import Host
@@ -29,6 +29,7 @@ from storymotion.ltx.sdk import in_main_memory
 from storymotion.ltx.shots import DistilledShot, Guide, KeyframesShot, Shot, TwoStageShot, guide_from_pixels
 from storymotion.media.frame_buffers import FrameBuffers
 
+from .sdk_parts import adapter
 from .test_load_once import fail_in, shots_of, threads
 from .test_render import same
 from .test_shelf import InMemory, cancel_at
@@ -62,7 +63,7 @@ def kinds(queue: RenderedQueue) -> Counter[str]:
 def test_a_scene_whose_pipeline_cannot_be_made_costs_only_itself(
     orders: list[Order], keep: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fail_in(monkeypatch, sdk_1_0, "prepare", when=lambda number: number == 1)
+    fail_in(monkeypatch, adapter(), "prepare", when=lambda number: number == 1)
     first, second, third = render_shots(keeping(orders, keep), residents=Residents()).outcomes
     assert isinstance(first, RenderedShot) and isinstance(third, RenderedShot)
     assert isinstance(second, RenderFailed) and "injected" in second.reason
@@ -213,7 +214,7 @@ def test_equal_scenes_are_rendered_once(orders: list[Order], keep: str) -> None:
 
 
 def test_equal_scenes_fail_together(orders: list[Order], monkeypatch: pytest.MonkeyPatch) -> None:
-    fail_in(monkeypatch, sdk_1_0, "prepare", when=lambda number: True)
+    fail_in(monkeypatch, adapter(), "prepare", when=lambda number: True)
     outcomes = render_shots([orders[0], orders[0]], residents=Residents(), host=Host(shelf=InMemory())).outcomes
     assert [type(outcome) for outcome in outcomes] == [RenderFailed, RenderFailed]
 

@@ -13,7 +13,6 @@ from dev.direct_sdk import call_sdk
 from dev.tiny_models import TinyModels
 from storymotion import errors
 from storymotion.ltx.models import Lora, ModelSet
-from storymotion.ltx.pipelines_1_0 import prepare
 from storymotion.ltx.preflight import check
 from storymotion.ltx.render import render_shot
 from storymotion.ltx.shots import (
@@ -25,6 +24,7 @@ from storymotion.ltx.shots import (
     TwoStageShot,
 )
 
+from .sdk_parts import loras_by_stage
 from .test_render import same
 
 MOST = {"prompt": "a red cat walks", "width": 64, "height": 64, "frames": 9, "fps": 24.0, "seed": 3}
@@ -66,8 +66,7 @@ def test_order(models: ModelSet, tiny: TinyModels, two_stage: TwoStageShot) -> N
     ):
         chain = chain.with_lora(Lora(path, strength, stages))
     shot = replace(two_stage, distilled_lora=Lora(tiny.distilled_lora, 0.6))
-    prepared = prepare(check(chain, shot), torch.device("cpu"))
-    strengths = [[lora.strength for lora in ledger.loras] for ledger in prepared.ledgers]
+    strengths = [[lora.strength for lora in loras] for loras in loras_by_stage(check(chain, shot))]
     assert strengths == [[0.1, 0.3, 0.4], [0.1, 0.2, 0.4, 0.6]]
     codes = [note.values["stage"] for note in check(chain, shot).notes if note.code == "lora-stage"]
     assert codes == ["stage 2", "stage 1"]

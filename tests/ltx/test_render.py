@@ -17,6 +17,8 @@ from storymotion.ltx.models import Lora, ModelSet
 from storymotion.ltx.render import RenderedShot, render_shot
 from storymotion.ltx.shots import DistilledShot, Guide, TwoStageShot, guide_from_pixels
 
+from .sdk_parts import IS_1_0, class_of, fail_to_load
+
 
 def same(ours: RenderedShot, frames: torch.Tensor, waveform: torch.Tensor, rate: int) -> bool:
     return torch.equal(ours.frames, frames) and torch.equal(ours.waveform, waveform) and ours.sample_rate == rate
@@ -153,12 +155,10 @@ def test_cancel_in_any_phase_passes_unchanged_and_leaves_no_weights(
 def test_an_error_of_the_sdk_is_one_readable_sentence(
     models: ModelSet, distilled: DistilledShot, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from ltx_pipelines.utils import model_ledger
-
     def no_memory(*_: Any, **__: Any) -> Any:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    monkeypatch.setattr(model_ledger.ModelLedger, "spatial_upsampler", no_memory)
+    fail_to_load(monkeypatch, "spatial_upsampler", no_memory)
     with pytest.raises(RenderFailed) as caught:
         render_shot(models, distilled)
     assert caught.value.phase == "stage 1"
@@ -167,24 +167,29 @@ def test_an_error_of_the_sdk_is_one_readable_sentence(
 
 
 def test_nothing_stays_changed_after_a_run(models: ModelSet, distilled: DistilledShot) -> None:
-    import ltx_pipelines.utils.model_ledger as ledger_module
-    from ltx_core.text_encoders.gemma.config import GEMMA3_CONFIG_FOR_LTX
+    from ltx_pipelines.utils import samplers
 
     def state() -> tuple[Any, ...]:
-        sizes = GEMMA3_CONFIG_FOR_LTX.to_dict()
         return (
             torch.cuda.synchronize,
             torch.random.fork_rng,
-            ledger_module.GEMMA_LLM_KEY_OPS,
-            ledger_module.GEMMA_MODEL_OPS,
-            sizes,
+            samplers.tqdm,
+            class_of("vocoder").forward,
             gc.get_freeze_count(),
+            *(_state_of_sdk_1_0() if IS_1_0 else ()),
         )
 
     before = state()
     render_shot(models, distilled)
     assert state() == before
-    assert before[4]["text_config"]["hidden_size"] == 3840
+    assert not IS_1_0 or before[-1]["text_config"]["hidden_size"] == 3840
+
+
+def _state_of_sdk_1_0() -> tuple[Any, ...]:
+    import ltx_pipelines.utils.model_ledger as ledger_module
+    from ltx_core.text_encoders.gemma.config import GEMMA3_CONFIG_FOR_LTX
+
+    return ledger_module.GEMMA_LLM_KEY_OPS, ledger_module.GEMMA_MODEL_OPS, GEMMA3_CONFIG_FOR_LTX.to_dict()
 
 
 def test_only_the_shards_of_the_index_are_loaded(

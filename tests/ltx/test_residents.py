@@ -21,6 +21,7 @@ from storymotion.ltx.render import RenderedShot, render_shot
 from storymotion.ltx.residents import Component, Placement, Residents
 from storymotion.ltx.shots import DistilledShot, Guide, TwoStageShot
 
+from .sdk_parts import where_upsampling_is
 from .test_render import Recorder, same
 
 KEPT = ["ram", "vram"]
@@ -148,12 +149,10 @@ def test_cancel_and_error_leave_a_clean_state(
         assert torch.equal(again.frames, reference.frames)
         assert torch.equal(again.waveform, reference.waveform)
 
-    import ltx_pipelines.distilled as pipeline
-
     def broken(*_: Any, **__: Any) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(pipeline, "upsample_video", broken)
+    monkeypatch.setattr(where_upsampling_is(), "upsample_video", broken)
     with pytest.raises(RenderFailed):
         render_shot(models, distilled, residents=residents)
     assert residents.bytes_held() == 0
