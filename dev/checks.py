@@ -10,6 +10,7 @@ from .browser import find_chromium, install_chromium
 from .comfyui import chosen_comfyui, default_comfyui
 from .environment import environment_for, prepare
 from .processes import ROOT, local_environment, run_child
+from .sdk import NOT_TESTED, tests_to_run
 
 QUICK = "not slow and not comfy and not browser"
 
@@ -33,6 +34,7 @@ def run_checks(quick: bool, checks_only: bool, pytest_arguments: Sequence[str]) 
         print(f"Failed: {', '.join(failed)}" if failed else "All checks passed.")
         return 1 if failed else 0
 
+    print(NOT_TESTED, flush=True)
     markers = []
     if quick:
         markers = ["-m", QUICK]
@@ -56,6 +58,16 @@ def run_checks(quick: bool, checks_only: bool, pytest_arguments: Sequence[str]) 
     if failed:
         print(f"dev.py test failed: {', '.join(failed)}")
     return 1 if failed else 0
+
+
+def run_on_sdk(checkout: Path, quick: bool, pytest_arguments: Sequence[str]) -> int:
+    """Run the tests that an SDK can change on that of ``checkout``; returns the exit code. Raises DevError."""
+    environment = environment_for(chosen_comfyui(), checkout)
+    prepare(environment)
+    markers = ["-m", QUICK] if quick else []
+    environ = local_environment() | {"OMP_NUM_THREADS": "1"}
+    command = [environment.python, "-m", "pytest", *markers, *tests_to_run(pytest_arguments)]
+    return 1 if _failed(f"pytest on the SDK in {checkout}", command, environ) else 0
 
 
 def _failed(name: str, command: list[str | Path], environ: dict[str, str]) -> bool:

@@ -9,12 +9,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from .checks import run_checks
+from .checks import run_checks, run_on_sdk
 from .comfyui import chosen_comfyui, ready_comfyui
 from .console import DevError, Step, make_printing_safe
 from .environment import Environment, environment_for, prepare
 from .fake_seedance_process import FakeSeedanceProcess
 from .processes import CACHE, ROOT, exit_on_terminate, local_environment, run_child
+from .sdk import sdk_checkout
 from .server import ComfyServer, choose_port, lay_out_data, lay_out_samples
 
 DATA = CACHE / "comfy"
@@ -59,10 +60,18 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(command=_demo)
 
     test = commands.add_parser(
-        "test", help="run all checks and tests", usage="dev.py test [--quick] [--checks-only] [-- PYTEST ARGUMENTS]"
+        "test",
+        help="run all checks and tests",
+        usage="dev.py test [--quick] [--checks-only] [--sdk CHECKOUT] [-- PYTEST ARGUMENTS]",
     )
     test.add_argument("--quick", action="store_true", help="only what is done in two minutes")
     test.add_argument("--checks-only", action="store_true", help="ruff and pyright, no tests")
+    test.add_argument(
+        "--sdk",
+        type=Path,
+        metavar="CHECKOUT",
+        help="only the tests of SDK and ComfyUI, with the SDK in this checkout of Lightricks' repository",
+    )
     test.set_defaults(command=_test)
 
     comfy = commands.add_parser("comfy", help="start ComfyUI with this pack and leave it running until Ctrl-C")
@@ -96,6 +105,8 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _test(options: argparse.Namespace) -> int:
+    if options.sdk is not None:
+        return run_on_sdk(sdk_checkout(options.sdk), options.quick, options.pytest_arguments)
     return run_checks(options.quick, options.checks_only, options.pytest_arguments)
 
 

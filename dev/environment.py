@@ -18,6 +18,7 @@ from pathlib import Path
 from . import NEWEST_PYTHON, OLDEST_PYTHON
 from .console import DevError, Step
 from .processes import CACHE, ROOT, local_environment, run_logged
+from .sdk import requirements_with_sdk
 
 STAMP = "storymotion-environment.json"
 SETUP_LOG = CACHE / "setup.log"
@@ -62,14 +63,20 @@ class Environment:
         return {"requirements": hashlib.sha256(texts).hexdigest(), "interpreter": os.path.realpath(self.python)}
 
 
-def environment_for(comfyui: Path | None) -> Environment:
-    """The environment of the ComfyUI in the folder ``comfyui``, or the default one of this repository."""
+def environment_for(comfyui: Path | None, sdk: Path | None = None) -> Environment:
+    """The environment of the ComfyUI in the folder ``comfyui`` and the SDK in the checkout ``sdk``.
+
+    None is what this repository names itself.
+    """
     ours = (ROOT / "requirements-dev.txt").read_text(encoding="utf-8")
-    if comfyui is None:
-        return Environment(ROOT / ".venv", (ours,))
-    key = hashlib.sha256(str(comfyui.resolve()).encode()).hexdigest()[:8]
-    theirs = (comfyui / "requirements.txt").read_text(encoding="utf-8")
-    return Environment(ROOT / f".venv-{key}", (ours, comfyui_requirements(theirs)))
+    requirements = (ours if sdk is None else requirements_with_sdk(ours, sdk),)
+    if comfyui is not None:
+        requirements += (comfyui_requirements((comfyui / "requirements.txt").read_text(encoding="utf-8")),)
+    folders = [str(folder.resolve()) for folder in (comfyui, sdk) if folder is not None]
+    if not folders:
+        return Environment(ROOT / ".venv", requirements)
+    key = hashlib.sha256("\0".join(folders).encode()).hexdigest()[:8]
+    return Environment(ROOT / f".venv-{'sdk-' if sdk else ''}{key}", requirements)
 
 
 def comfyui_requirements(text: str) -> str:
