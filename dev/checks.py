@@ -10,7 +10,7 @@ from .browser import find_chromium, install_chromium
 from .comfyui import chosen_comfyui, default_comfyui
 from .environment import environment_for, prepare
 from .processes import ROOT, local_environment, run_child
-from .sdk import NOT_TESTED, tests_to_run
+from .sdk import NOT_TESTED, chosen_tests
 
 QUICK = "not slow and not comfy and not browser"
 
@@ -66,7 +66,7 @@ def run_on_sdk(checkout: Path, quick: bool, pytest_arguments: Sequence[str]) -> 
     prepare(environment)
     markers = ["-m", QUICK] if quick else []
     environ = local_environment() | {"OMP_NUM_THREADS": "1"}
-    command = [environment.python, "-m", "pytest", *markers, *tests_to_run(pytest_arguments)]
+    command = [environment.python, "-m", "pytest", *markers, *chosen_tests(pytest_arguments)]
     return 1 if _failed(f"pytest on the SDK in {checkout}", command, environ) else 0
 
 

@@ -41,7 +41,7 @@ def requirements_with_sdk(text: str, checkout: Path) -> str:
     return "\n".join([*kept, *installed, f"# needs {hashlib.sha256(needs).hexdigest()[:16]}"]) + "\n"
 
 
-def tests_to_run(pytest_arguments: Sequence[str]) -> list[str]:
+def chosen_tests(pytest_arguments: Sequence[str]) -> list[str]:
     """The arguments, with the tests that an SDK can change where they name none."""
     named = any((ROOT / argument.split("::")[0]).exists() for argument in pytest_arguments)
     return [*pytest_arguments] if named else [*TESTS, *pytest_arguments]

@@ -11,7 +11,7 @@ import pytest
 from dev.console import DevError
 from dev.environment import environment_for
 from dev.processes import ROOT
-from dev.sdk import PACKAGES, TESTS, requirements_with_sdk, sdk_checkout, tests_to_run
+from dev.sdk import PACKAGES, TESTS, chosen_tests, requirements_with_sdk, sdk_checkout
 
 
 @pytest.fixture
@@ -53,6 +53,6 @@ def test_another_folder_is_refused_before_anything_is_installed(tmp_path: Path) 
 
 
 def test_which_tests() -> None:
-    assert tests_to_run(["-x"]) == [*TESTS, "-x"]
-    assert tests_to_run(["tests/ltx/test_render.py::test_x", "-q"]) == ["tests/ltx/test_render.py::test_x", "-q"]
+    assert chosen_tests(["-x"]) == [*TESTS, "-x"]
+    assert chosen_tests(["tests/ltx/test_render.py::test_x", "-q"]) == ["tests/ltx/test_render.py::test_x", "-q"]
     assert all((ROOT / test).exists() for test in TESTS)
