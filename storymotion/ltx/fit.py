@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 from ..errors import DoesNotFit, PrecisionDoesNotFit
 from ..report import Line, line
 from . import fit_phases, fit_working
+from .abilities import SDK_1_0, Abilities, install_line, installed
 from .checkpoint import CheckpointFacts
 from .fit_phases import Phase
 from .fit_plan import GIB, Machine, MemoryPlan
-from .fit_sizes import ModelHeaders, read_headers, transformer_size, weigh
+from .fit_sizes import ModelHeaders, read_headers, streamed_sizes, transformer_size, weigh
 from .fit_working import Widths, widths_of
 from .headers import read_header
 from .lora import REFERENCE_FACTOR
@@ -30,6 +31,7 @@ from .shots import ICLoraShot, Shot
 RESERVE = GIB // 2
 # Left free in main memory for the rest of ComfyUI and the system.
 RAM_MARGIN = 4 * GIB
+STREAMED = (fit_phases.TEXT_ENCODER, fit_phases.TRANSFORMER)
 WORSE_KEEP = {"vram": "ram", "ram": "disk"}
 
 
@@ -54,33 +56,39 @@ class AmongOthers:
     """What a shot's plan has to take from the other shots of its queue.
 
     ``transformers``: how many different ones all shots need together; ``text_encoder_device``: where it runs
-    for all; ``keeps``: can models be kept between shots at all?
+    for all; ``keeps``: can models be kept between shots at all? ``offload``: for all.
     """
 
     transformers: int
     text_encoder_device: str
     keeps: bool
+    offload: str = "none"
 
 
 @dataclass(frozen=True)
 class Weighed:
-    """What the headers say that a plan needs: ``sizes`` of the components by precision, and widths."""
+    """What the headers say that a plan needs: ``sizes`` of the components by precision, and widths.
+
+    ``streamed``: what of them is on the device when their layers come one by one.
+    """
 
     sizes: Mapping[str, Mapping[str, int]]
     widths: Widths
+    streamed: Mapping[str, Mapping[str, int]]
 
 
 def weigh_files(models: ModelSet, checkpoint: CheckpointFacts, shot: Shot) -> Weighed:
-    """The models that the pipeline of ``shot`` loads, by their headers."""
+    """The models that the pipeline of ``shot`` loads with the SDK that is installed, by their headers."""
     upscaler = models.spatial_upscaler if fit_phases.UPSAMPLER in fit_phases.models_of(shot) else None
-    return weigh_models(read_headers(checkpoint, models.text_encoder, upscaler))
+    return weigh_models(read_headers(checkpoint, models.text_encoder, upscaler), installed())
 
 
-def weigh_models(headers: ModelHeaders) -> Weighed:
+def weigh_models(headers: ModelHeaders, abilities: Abilities = SDK_1_0) -> Weighed:
     """Everything that does not depend on shot and machine."""
     half = weigh(headers, "bf16")
     fp8 = half | {fit_phases.TRANSFORMER: transformer_size(headers.checkpoint, "fp8")}
-    return Weighed({"bf16": half, "fp8": fp8}, widths_of(headers))
+    streamed = {precision: streamed_sizes(headers, precision) for precision in ("bf16", "fp8")}
+    return Weighed({"bf16": half, "fp8": fp8}, widths_of(headers, abilities), streamed)
 
 
 def plan_weighed(
@@ -109,13 +117,17 @@ class _Planning:
     ) -> None:
         self.models, self.shot, self.machine, self.reference_scale = models, shot, machine, reference_scale
         self.among = among
-        self.widths, self.by_precision = weighed.widths, weighed.sizes
+        self.widths, self.by_precision, self.streamed = weighed.widths, weighed.sizes, weighed.streamed
         self.needed = fit_phases.models_of(shot)
         self.transformers = among.transformers if among else fit_phases.distinct_transformers(models, shot)
         self.decisions: list[Line] = []
+        self.offload = "none"
 
     def plan(self) -> MemoryPlan:
+        self.offload = self._asked_offload()
         precision = self._precision()
+        if self.offload == "none" and self._may_offload():
+            self.offload = self._needed_offload(precision)
         self._refuse_what_cannot_be(precision)
         text_device = self._text_encoder_device()
         keep = self._keep(precision, text_device)
@@ -135,6 +147,7 @@ class _Planning:
             ram=ram,
             tight=tight,
             lines=(),
+            offload=self.offload,
         )
         return replace(plan, lines=(_summary(plan), *self.decisions, *warnings))
 
@@ -161,9 +174,46 @@ class _Planning:
         )
         return "fp8"
 
+    def _asked_offload(self) -> str:
+        asked = self.among.offload if self.among else self.models.offload
+        if asked in ("auto", "none") or self.widths.abilities.streams:
+            return "none" if asked == "auto" else asked
+        self.decisions.append(line("fit-no-offload", asked=asked, install=install_line()))
+        return "none"
+
+    def _may_offload(self) -> bool:
+        may_choose = self.models.offload == "auto" and self.among is None
+        return may_choose and self.machine.device == "cuda" and self.widths.abilities.streams
+
+    def _needed_offload(self, precision: str) -> str:
+        """From main memory if the weights fit there, else from the file; none if a stage fits as it is, or at all."""
+        if self._stages_fit(precision):
+            return "none"
+        largest = max(self.by_precision[precision][each] for each in STREAMED)
+        chosen = "cpu" if largest + RAM_MARGIN <= self.machine.ram_free else "disk"
+        self.decisions.append(
+            line(
+                "fit-offload",
+                weights=self.by_precision[precision][fit_phases.TRANSFORMER] / GIB,
+                room=self.machine.room / GIB,
+                offload=chosen,
+                smaller=self.streamed[precision][fit_phases.TRANSFORMER] / GIB,
+            )
+        )
+        return chosen
+
+    def _stages_fit(self, precision: str) -> bool:
+        phases = self._phases(precision, "cpu", "disk", lean=True)
+        return all(self._fits(phase.peak) for phase in phases if phase.name in (STAGE_1, STAGE_2))
+
+    def _on_device(self, precision: str) -> Mapping[str, int]:
+        """Bytes of each component where it computes."""
+        sizes = self.by_precision[precision]
+        return sizes if self.offload == "none" else {**sizes, **self.streamed[precision]}
+
     def _refuse_what_cannot_be(self, precision: str) -> None:
         """Weights of one model that are larger than all memory there is."""
-        machine, sizes = self.machine, self.by_precision[precision]
+        machine, sizes = self.machine, self._on_device(precision)
         text_encoder_memory = max(machine.capacity, machine.ram_total)
         for component in self.needed:
             memory = text_encoder_memory if component == fit_phases.TEXT_ENCODER else machine.capacity
@@ -176,7 +226,7 @@ class _Planning:
                 "total": memory / GIB,
                 "enough": math.ceil((self._most(precision, component) + RESERVE) / GIB),
             }
-            smaller = self.by_precision["fp8"][component]
+            smaller = self._on_device("fp8")[component]
             if precision == "bf16" and machine.device != "mps" and smaller < sizes[component] and smaller <= memory:
                 raise PrecisionDoesNotFit(**facts, smaller=smaller / GIB)
             raise DoesNotFit(**facts)
@@ -184,7 +234,7 @@ class _Planning:
     def _most(self, precision: str, component: str) -> int:
         """The most that a moment with ``component`` needs."""
         run = fit_phases.moments(self.widths, self.shot, self.reference_scale, True)
-        sizes = self.by_precision[precision]
+        sizes = self._on_device(precision)
         return max(
             sum(sizes[model] for model in moment.models) + moment.working
             for moment in run
@@ -197,6 +247,8 @@ class _Planning:
             return self.among.text_encoder_device
         if machine.device == "cpu":
             return "cpu"
+        if self.offload != "none":
+            return machine.device
         working = self._text_working()
         if self._fits(size + working):
             return machine.device
@@ -233,9 +285,9 @@ class _Planning:
         return keep
 
     def _can_keep(self, keep: str, precision: str, text_device: str) -> bool:
-        """Is there memory for the weights alone?"""
+        """Is there memory for the weights alone? What is streamed is never all on the device."""
         if keep == "vram":
-            return self._resident(precision, text_device) <= self.machine.capacity
+            return self.offload == "none" and self._resident(precision, text_device) <= self.machine.capacity
         return self._all_weights(precision) <= self.machine.ram_total
 
     def _best_keep(self, precision: str, text_device: str) -> str:
@@ -245,7 +297,7 @@ class _Planning:
             # One copy: kept models are the ones that run, and LoRAs are fused into them in place.
             return "ram" if ram + RAM_MARGIN <= machine.ram_free else "disk"
         kept = self._phases(precision, text_device, "vram")
-        if text_device == machine.device and all(self._fits(phase.peak) for phase in kept):
+        if self.offload == "none" and text_device == machine.device and all(self._fits(phase.peak) for phase in kept):
             return "vram"
         if machine.device == "mps":
             return "disk"  # main memory is the same memory
@@ -266,7 +318,7 @@ class _Planning:
         run = fit_phases.moments(self.widths, self.shot, self.reference_scale, on_device)
         # In main memory itself, what is kept there is on the device.
         kept = "vram" if keep == "ram" and self.machine.device != "cuda" else keep
-        return fit_phases.phases(run, self.by_precision[precision], kept, self._resident(precision, text_device), lean)
+        return fit_phases.phases(run, self._on_device(precision), kept, self._resident(precision, text_device), lean)
 
     def _all_weights(self, precision: str) -> int:
         sizes = self.by_precision[precision]
@@ -291,6 +343,9 @@ class _Planning:
             return max(in_turn, text_encoder if text_device == "cpu" else 0) + beside
         if keep == "ram":
             return self._all_weights(precision) + beside
+        if self.offload == "cpu":
+            # In turn, and in memory that the system cannot swap out.
+            return max(self.by_precision[precision][each] for each in STREAMED) + beside
         return beside + (text_encoder if text_device == "cpu" else 0)
 
     def _warnings(self, phases: tuple[Phase, ...], ram: int) -> tuple[list[Line], tuple[str, ...]]:
@@ -339,7 +394,7 @@ def _summary(plan: MemoryPlan) -> Line:
         total=plan.machine.capacity / GIB,
         precision=plan.precision,
         text_encoder=plan.text_encoder_device,
-        keep=plan.keep,
+        keep=plan.keep if plan.offload == "none" else f"{plan.keep}, offload = {plan.offload}",
         peak=plan.peak.peak / GIB,
         phase=plan.peak.name,
     )

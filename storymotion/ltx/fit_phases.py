@@ -175,17 +175,21 @@ def _denoising(
     # A guide on frame 0 replaces tokens, any other brings its own; keyframes always do.
     guides = sum(1 for guide in shot.guides if guide.frame != 0 or isinstance(shot, KeyframesShot))
     tokens = working.video_tokens(*size, frames) + guides * picture + reference_tokens
+    sound = working.sound_tokens(frames, shot.fps)
+    together = 1
+    if phase == STAGE_1 and isinstance(shot, GuidedShot) and widths.abilities.batches_guidance:
+        together = shot.guidance_batch
     return Moment(
         phase,
         (TRANSFORMER, ENCODER) if _keeps_encoder(shot) else (TRANSFORMER,),
         kept,
-        working.denoising(widths, tokens, working.sound_tokens(frames, shot.fps), prompts_of(shot)),
+        working.denoising(widths, together * tokens, together * sound, prompts_of(shot)),
     )
 
 
 def _decoding(widths: Widths, shot: Shot) -> tuple[Moment, ...]:
-    # TI2VidOneStagePipeline takes no tiling (SDK 1.0.0).
-    tiled = not isinstance(shot, OneStageShot) and shot.tiling != "off"
+    takes_tiles = widths.abilities.tiles_one_stage or not isinstance(shot, OneStageShot)
+    tiled = takes_tiles and shot.tiling != "off"
     video = working.decoding(widths, *shot.rendered_size, shot.rendered_frames, tiled)
     sound = working.decoding_sound(working.sound_tokens(shot.rendered_frames, shot.fps))
     kept = (DECODER, SOUND_DECODER, VOCODER)

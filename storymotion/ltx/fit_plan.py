@@ -42,8 +42,8 @@ class Machine:
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """What was decided. ``precision``: "bf16" or "fp8"; ``keep``: "vram", "ram" or "disk" and ``lean`` as in
-    ``residents``.
+    """What was decided. ``precision``: "bf16" or "fp8"; ``keep``: "vram", "ram" or "disk", ``lean`` and ``offload`` as
+    in ``residents``.
 
     ``sizes``: bytes of weights by component at that precision; ``transformers``: how many different
     ones the stages need; ``phases``: on the device that renders; ``ram``: bytes in main memory (all, where
@@ -61,6 +61,7 @@ class MemoryPlan:
     ram: int
     tight: tuple[str, ...]
     lines: tuple[Line, ...]
+    offload: str = "none"
 
     @property
     def peak(self) -> Phase:

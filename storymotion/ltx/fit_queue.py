@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from ..errors import StoryMotionError
 from ..report import line
 from . import fit_working
+from .abilities import installed
 from .fit import RAM_MARGIN, RESERVE, AmongOthers, Weighed, plan_weighed, reference_scale, weigh_files
 from .fit_phases import UPSAMPLER, models_of, prompts_of, transformers_of
 from .fit_plan import Machine, MemoryPlan
 from .fit_working import Widths
 from .lora_rules import all_loras, check_fp8_loras
+from .models import OFFLOADS
 from .preflight import Checked
 from .shots import ICLoraShot
 
@@ -94,7 +96,11 @@ def _among_others(shots: Mapping[int, Checked], plans: Mapping[int, MemoryPlan],
     transformers = set().union(*(transformers_of(checked.models, checked.shot) for checked in shots.values()))
     on_cpu = any(plan.text_encoder_device == "cpu" for plan in plans.values())
     # Models of several checkpoints are not planned to be kept together.
-    return AmongOthers(len(transformers), "cpu" if on_cpu else machine.device, keeps=len(files) == 1)
+    # The stingiest that one of them needs.
+    offload = max((plan.offload for plan in plans.values()), key=OFFLOADS.index)
+    if offload != "none":
+        on_cpu = machine.device == "cpu"
+    return AmongOthers(len(transformers), "cpu" if on_cpu else machine.device, len(files) == 1, offload)
 
 
 class _Planner:
@@ -119,7 +125,8 @@ class _Planner:
     def _plan(self, checked: Checked, among: AmongOthers | None) -> MemoryPlan:
         models, shot = checked.models, checked.shot
         plan = plan_weighed(self._weigh(checked), models, shot, self._machine, self._scale(checked), among)
-        check_fp8_loras(all_loras(models, shot), plan.precision, self._machine.device)
+        if installed().generation == "1.0":  # 1.2 rounds in another way where there is no Triton
+            check_fp8_loras(all_loras(models, shot), plan.precision, self._machine.device)
         return plan
 
     def _weigh(self, checked: Checked) -> Weighed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,16 @@ CHECKPOINT_PARTS = {
     "vocoder": ("vocoder.",),
 }
 # ltx_core GEMMA_LLM_KEY_OPS; lm_head is not read, it shares the token embedding.
-GEMMA_PARTS = ("language_model.model.", "vision_tower.", "multi_modal_projector.")
+# Gemma 4 has all below "model.", and in ComfyUI's single file its towers beside it (SDK 1.2).
+GEMMA_PARTS = (
+    "language_model.model.",
+    "vision_tower.",
+    "multi_modal_projector.",
+    "model.",
+    "vision_model.",
+    "audio_projector.",
+)
+LANGUAGE_LAYERS = ("language_model.model.layers.", "model.language_model.layers.", "model.layers.")
 # ltx_core.quantization.fp8_cast TRANSFORMER_LINEAR_DOWNCAST_MAP: weights and biases of these layers in the
 # transformer's blocks (video, audio and between them) become 8-bit; norms, gates and tables stay.
 FP8_BLOCKS = f"{TRANSFORMER}transformer_blocks."
@@ -73,12 +83,53 @@ def weigh(headers: ModelHeaders, precision: str) -> dict[str, int]:
     return sizes
 
 
+# Layers that are streamed are there in two places in turn (ltx_core.block_streaming, _DEFAULT_GPU_SLOTS).
+STREAMING_SLOTS = 2
+LAYER_NUMBER = re.compile(r"\.(?:transformer_blocks|layers)\.(\d+)\.")
+
+
+def streamed_sizes(headers: ModelHeaders, precision: str) -> dict[str, int]:
+    """Bytes that text encoder and transformer have on the device when their layers come one by one: what is around
+    the layers, and twice the largest of them."""
+    transformer = {
+        name: _in_transformer(name, tensor, precision)
+        for name, tensor in headers.checkpoint.tensors.items()
+        if _is_in_transformer(name)
+    }
+    text_encoder = {
+        name: HALF * math.prod(tensor.shape)
+        for header in headers.text_encoder
+        for name, tensor in header.tensors.items()
+        if name.startswith(GEMMA_PARTS) and not _is_scale(name)
+    }
+    return {
+        "transformer": _with_two_layers(transformer, f"{TRANSFORMER}transformer_blocks."),
+        "text_encoder": _with_two_layers(text_encoder, LANGUAGE_LAYERS),
+    }
+
+
+def _with_two_layers(sizes: dict[str, int], layers: str | tuple[str, ...]) -> int:
+    by_layer: dict[str, int] = {}
+    around = 0
+    for name, size in sizes.items():
+        number = LAYER_NUMBER.search(name) if name.startswith(layers) else None
+        if number is None:
+            around += size
+        else:
+            by_layer[number[1]] = by_layer.get(number[1], 0) + size
+    return around + STREAMING_SLOTS * max(by_layer.values(), default=0)
+
+
+def _is_in_transformer(name: str) -> bool:
+    return name.startswith(TRANSFORMER) and not name.startswith(CONNECTORS) and not _is_scale(name)
+
+
 def transformer_size(checkpoint: Header, precision: str) -> int:
     """Bytes of the transformer without the text connectors; of all components the only one that fp8 changes."""
     return sum(
         _in_transformer(name, tensor, precision)
         for name, tensor in checkpoint.tensors.items()
-        if name.startswith(TRANSFORMER) and not name.startswith(CONNECTORS) and not _is_scale(name)
+        if _is_in_transformer(name)
     )
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from .abilities import SDK_1_0, Abilities
 from .checkpoint import TRANSFORMER
 from .fit_sizes import HALF, ModelHeaders
 from .headers import Header
@@ -25,7 +26,8 @@ LATENT_SIDE, LATENT_FRAMES = 32, 8
 SOUND_LATENTS_PER_SECOND = 25
 # Bytes a token and a channel that are alive in the widest moment of a block (its feed-forward layer): two
 # for each AdaLN modulation, which SDK 1.0.0 keeps for every token, and the rest for the video or audio.
-PER_MODULATION, PER_VIDEO_CHANNEL, PER_SOUND_CHANNEL = 2, 35, 12
+# (``Abilities.per_video_channel``).
+PER_MODULATION, PER_SOUND_CHANNEL = 2, 12
 # The latent, its noise, its mask, its clean copy and up to four guided predictions, 128 channels each.
 LATENT_STATES = 8 * 128 * 4
 # What of those a shot holds while another one has the device.
@@ -37,12 +39,13 @@ FEED_FORWARD_COPIES = 4
 ENHANCING = 2**30
 # Copies of the largest feature map in the convolutions, with zero padding and with a padded copy ("reflect").
 MAP_COPIES = {"zeros": 5.1, "reflect": 6.3}
+# SDK 1.2's decoder works in place (MEMORY_EFFICIENT_DECODE).
+LEAN_MAP_COPIES = {"zeros": 3.2, "reflect": 3.5}
 ENCODER_COPIES = 5.5
 UPSAMPLER_COPIES = 4.1
 PATCH = 4
-# TilingConfig.default(): tiles of 512 pixels and 64 frames; the chunk of all tiles of 64 frames is there as
-# picture, weights, both of the chunk before and the quotient.
-TILE_SIDE, TILE_FRAMES = 512, 64
+# TilingConfig.default(): tiles of 512 pixels and 64 frames (1.2: 768 and 80); the chunk of all tiles of 64 frames is
+# there as picture, weights, both of the chunk before and the quotient.
 CHUNK_COPIES_AT_WORK, CHUNK_COPIES_AT_END = 5.4, 6.7
 # Vocoder and bandwidth extension in float32, a latent of sound (1/25 s).
 PER_SOUND_LATENT = 1_750_000
@@ -50,7 +53,10 @@ PER_SOUND_LATENT = 1_750_000
 
 @dataclass(frozen=True)
 class Widths:
-    """The sizes that the formulas need; where a header does not tell, those of the released models."""
+    """The sizes that the formulas need; where a header does not tell, those of the released models.
+
+    ``abilities``: of the SDK whose passes are counted.
+    """
 
     video: int
     sound: int
@@ -63,9 +69,10 @@ class Widths:
     decoder: int
     decoder_copies: float
     upsampler: int
+    abilities: Abilities = SDK_1_0
 
 
-def widths_of(headers: ModelHeaders) -> Widths:
+def widths_of(headers: ModelHeaders, abilities: Abilities = SDK_1_0) -> Widths:
     """Read the widths off the shapes of a few weights."""
     checkpoint = headers.checkpoint
     version = "2.0" if checkpoint.has_prefix("text_embedding_projection.aggregate_embed.") else "2.3"
@@ -82,8 +89,9 @@ def widths_of(headers: ModelHeaders) -> Widths:
         text_feed_forward=PROMPT_TOKENS * HALF * _most_rows(headers.text_encoder, "gate_proj"),
         encoder=_shape(checkpoint, "vae.encoder.conv_in.conv.weight", 0, 128),
         decoder=_shape(checkpoint, "vae.decoder.conv_out.conv.weight", 1, 128),
-        decoder_copies=MAP_COPIES[_decoder_padding(checkpoint)],
+        decoder_copies=(LEAN_MAP_COPIES if abilities.lean_decoder else MAP_COPIES)[_decoder_padding(checkpoint)],
         upsampler=_shape(headers.upscaler, "initial_conv.weight", 0, 1024) if headers.upscaler else 0,
+        abilities=abilities,
     )
 
 
@@ -140,8 +148,11 @@ def processing(widths: Widths, prompts: int) -> int:
 
 
 def denoising(widths: Widths, tokens: int, sound: int, prompts: int) -> int:
-    """One forward of the transformer (passes of guidance run one after the other), with latents and contexts."""
-    video_token = widths.video * (PER_MODULATION * widths.modulations + PER_VIDEO_CHANNEL)
+    """One forward of the transformer, with latents and contexts.
+
+    ``tokens`` and ``sound`` of all passes of guidance that run together: one after the other, those of one.
+    """
+    video_token = widths.video * (PER_MODULATION * widths.modulations + widths.abilities.per_video_channel)
     sound_token = widths.sound * (PER_MODULATION * widths.modulations + PER_SOUND_CHANNEL)
     contexts = (prompts + 1) * PROMPT_TOKENS * (widths.video + widths.sound) * HALF
     return tokens * (video_token + LATENT_STATES) + sound * (sound_token + LATENT_STATES) + contexts
@@ -178,8 +189,9 @@ def decoding(widths: Widths, width: int, height: int, frames: int, tiled: bool) 
     channels = max(widths.decoder, 3 * PATCH * PATCH)
     if not tiled:
         return round(widths.decoder_copies * channels * frames * (height // PATCH) * (width // PATCH) * HALF)
-    frames = min(frames, TILE_FRAMES)
-    tile = frames * (min(height, TILE_SIDE) // PATCH) * (min(width, TILE_SIDE) // PATCH)
+    side = widths.abilities.tile_side
+    frames = min(frames, widths.abilities.tile_frames)
+    tile = frames * (min(height, side) // PATCH) * (min(width, side) // PATCH)
     chunk = 3 * frames * height * width * HALF
     at_work = widths.decoder_copies * channels * tile * HALF + CHUNK_COPIES_AT_WORK * chunk
     return round(max(at_work, CHUNK_COPIES_AT_END * chunk))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 PRECISIONS = ("auto", "bf16", "fp8")
 KEEPS = ("auto", "disk", "ram", "vram")
+OFFLOADS = ("auto", "none", "cpu", "disk")
 BOTH_STAGES = "both"
 LORA_STAGES = (BOTH_STAGES, "stage 1", "stage 2")
 
@@ -30,7 +31,9 @@ class ModelSet:
 
     ``checkpoint`` is Lightricks' single file with transformer, VAEs and vocoder, ``text_encoder`` the
     folder of Gemma 3. ``precision``: "bf16", "fp8" (linear layers of the transformer cast to 8 bits at
-    load) or "auto". ``keep``: what stays loaded between runs.
+    load) or "auto". ``keep``: what stays loaded between runs. ``offload``: where the layers of text encoder and
+    transformer come to the device from, one by one ("none": they are there), and ``compile``: run the transformer
+    through torch.compile; both with SDK 1.2 only.
     """
 
     checkpoint: Path
@@ -39,6 +42,8 @@ class ModelSet:
     precision: str = "auto"
     keep: str = "auto"
     loras: tuple[Lora, ...] = ()
+    offload: str = "auto"
+    compile: bool = False
 
     def with_lora(self, lora: Lora) -> ModelSet:
         """The same models with one more LoRA on the transformer, applied after those that are there."""

@@ -170,7 +170,7 @@ class _Queue:
     def _placement(self, planned: QueuePlan) -> Placement:
         plan = planned.plan
         on_cpu = plan.text_encoder_device == "cpu"
-        return Placement(self._device, "cpu" if on_cpu else self._device, plan.keep, plan.lean)
+        return Placement(self._device, "cpu" if on_cpu else self._device, plan.keep, plan.lean, plan.offload)
 
     # ------------------------------------------------------------------ shots of earlier runs
     def _are_all_on_shelf(self, shots: Mapping[int, Checked]) -> bool:

@@ -80,11 +80,14 @@ class GuidedShot(Shot):
     """What pipelines with guidance know on top.
 
     ``steps`` of stage 1: 2..200, 0 = what the checkpoint's version asks for (40 for 2.0, 30 for 2.3).
+    ``guidance_batch``: how many of the passes that a guided step takes run together, 1..4; more is faster where weights
+    are streamed, and takes more memory (SDK 1.2).
     """
 
     negative_prompt: str = ""
     steps: int = 0
     guidance: Guidance = field(default_factory=Guidance)
+    guidance_batch: int = 1
 
 
 @dataclass(frozen=True)
