@@ -40,6 +40,7 @@
     |   |-- LoraScaleUnusable   an alpha or a scale in it is no finite number
     |   |-- LoraStageImpossible  the pipeline cannot apply it in the stage that was asked for
     |   |-- LoraReferenceConflict  IC-LoRAs want reference videos of different sizes
+    |   |-- LoraNotStreamable   it cannot be translated while it is streamed from its file
     |   `-- Fp8LoraNeedsTriton  LoRAs cannot be added to 8-bit weights on this machine
     |-- StoryError
     |   |-- StoryMissing        the chosen story is not in the input folder
@@ -109,6 +110,7 @@ from .loras import (
     LoraIncomplete,
     LoraLayerTwice,
     LoraMatchesNothing,
+    LoraNotStreamable,
     LoraReferenceConflict,
     LoraScaleUnusable,
     LoraShapeMismatch,
@@ -231,6 +233,7 @@ __all__ = [
     "LoraIncomplete",
     "LoraLayerTwice",
     "LoraMatchesNothing",
+    "LoraNotStreamable",
     "LoraReferenceConflict",
     "LoraScaleUnusable",
     "LoraShapeMismatch",

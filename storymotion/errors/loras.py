@@ -127,6 +127,16 @@ class LoraReferenceConflict(LoraError):
 
 
 @dataclass(eq=False)
+class LoraNotStreamable(LoraError):
+    """SDK 1.2 streams a LoRA from its file without translating its keys and numbers."""
+
+    code = "lora-not-streamable"
+    problem = "The LoRA '{name}' has to be translated while it loads, which offload = disk cannot do."
+    remedy = "Choose offload = cpu in LTX-2 Model, or convert the LoRA to ComfyUI's layout without alphas."
+    name: str
+
+
+@dataclass(eq=False)
 class Fp8LoraNeedsTriton(LoraError):
     """SDK 1.0.0 adds LoRAs to 8-bit weights on CUDA with a Triton kernel, and Triton is not installed."""
 

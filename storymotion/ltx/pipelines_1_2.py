@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from ..errors import LoraNotStreamable
 from . import calls
+from .lora import match_lora
+from .lora_rules import all_loras
 from .preflight import Checked
 from .prequantised import eight_bit_weights
-from .shots import ICLoraShot, KeyframesShot, OneStageShot, TwoStageShot
+from .shots import GuidedShot, ICLoraShot, KeyframesShot, OneStageShot, TwoStageShot
 
 if TYPE_CHECKING:
     import torch
@@ -35,8 +38,10 @@ def prepare(checked: Checked, device: torch.device, offload: str) -> Prepared:
     common = _of_every_pipeline(checked, device, offload)
     arguments = calls.arguments(checked) | {"tiling_config": _tiles(checked)}
     upscaler = {"spatial_upsampler_path": str(checked.models.spatial_upscaler)}
+    if isinstance(shot, GuidedShot):
+        arguments |= calls.guided(checked, shot) | {"max_batch_size": shot.guidance_batch}
     if isinstance(shot, OneStageShot):
-        return Prepared(TI2VidOneStagePipeline(**common), arguments | calls.guided(checked, shot))
+        return Prepared(TI2VidOneStagePipeline(**common), arguments)
     if isinstance(shot, ICLoraShot):
         common["loras"] = [*common["loras"], *calls.sdk_loras(checked, [shot.ic_lora])]
         return Prepared(ICLoraPipeline(**common, **upscaler), arguments | calls.reference(shot))
@@ -48,7 +53,7 @@ def prepare(checked: Checked, device: torch.device, offload: str) -> Prepared:
     in_stage_2 = calls.loras_of_stage_2(checked)
     if in_stage_2 is not None:
         pipeline.stage_2 = pipeline.stage_2.with_loras((*in_stage_2, *distilled_lora))
-    return Prepared(pipeline, arguments | calls.guided(checked, shot))
+    return Prepared(pipeline, arguments)
 
 
 def quantization(checked: Checked) -> QuantizationPolicy | None:
@@ -73,10 +78,13 @@ def quantization(checked: Checked) -> QuantizationPolicy | None:
 
 def _of_every_pipeline(checked: Checked, device: torch.device, offload: str) -> dict[str, Any]:
     from ltx_core.loader.registry import DummyRegistry
+    from ltx_core.model.transformer.compiling import CompilationConfig
     from ltx_pipelines.utils.model_paths import ModelPaths
     from ltx_pipelines.utils.types import OffloadMode
 
     models = checked.models
+    if offload == "disk":
+        _check_streamable(checked)
     paths = ModelPaths.from_monolith(str(models.checkpoint), str(models.text_encoder))
     return {
         # With a path for it, the model that predicts a length would be loaded now.
@@ -85,9 +93,17 @@ def _of_every_pipeline(checked: Checked, device: torch.device, offload: str) -> 
         "device": device,
         "quantization": quantization(checked),
         "offload_mode": OffloadMode(offload),
+        "compilation_config": CompilationConfig() if models.compile else None,
         # The SDK's own would keep models that ``Residents`` has let go of.
         "registry": DummyRegistry(),
     }
+
+
+def _check_streamable(checked: Checked) -> None:
+    """From the file the SDK streams LoRAs as they are: what has to be translated while loading is not (LoraSource)."""
+    for lora in all_loras(checked.models, checked.shot):
+        if lora.strength and not match_lora(lora, checked.checkpoint).is_plain:
+            raise LoraNotStreamable(lora.path.name)
 
 
 def _tiles(checked: Checked) -> Any:

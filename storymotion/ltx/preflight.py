@@ -17,11 +17,12 @@ from ..errors import (
 from ..report import Line, line
 from ..shot import FRAME_GRID, check_frames, check_size
 from . import prequantised
+from .abilities import install_line, installed
 from .checkpoint import CheckpointFacts, gemma_shards, inspect_checkpoint, inspect_upscaler
 from .guidance import Resolved, resolve
 from .lora import LoraMatch, match_lora
 from .lora_rules import all_loras, check_references, check_stages
-from .models import KEEPS, PRECISIONS, Lora, ModelSet
+from .models import KEEPS, OFFLOADS, PRECISIONS, Lora, ModelSet
 from .shots import (
     LAST_FRAME,
     TILINGS,
@@ -37,6 +38,8 @@ LARGEST_SEED = 2**64 - 1
 # The SDK accepts 0 and 1 step and decodes noise; above 200 nothing is gained.
 STEPS_RANGE = (2, 200)
 LONGEST_TAIL = 64
+# Of a guided step: with the prompt, without it, with blocks left out, and with picture and sound apart.
+MOST_PASSES = 4
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,11 @@ class Preflight:
     def check(self, models: ModelSet, shot: Shot) -> Checked:
         """As ``check``."""
         checked = _check_numbers(shot)
-        for name, value, choices in (("precision", models.precision, PRECISIONS), ("keep", models.keep, KEEPS)):
+        for name, value, choices in (
+            ("precision", models.precision, PRECISIONS),
+            ("keep", models.keep, KEEPS),
+            ("offload", models.offload, OFFLOADS),
+        ):
             if value not in choices:
                 raise UnknownChoice(name, value, ", ".join(choices))
         stage_notes = check_stages(models.loras, checked)
@@ -92,6 +99,7 @@ class Preflight:
         if isinstance(checked, GuidedShot):
             guidance = resolve(checked.guidance, checked.steps, checkpoint)
             notes.extend(guidance.notes)
+        notes.extend(_about_choices(models, checked))
         return Checked(
             models, replace(checked, guides=guides), checkpoint, guidance, tuple(notes), files.text_encoder_files
         )
@@ -121,6 +129,16 @@ def _inspect(models: ModelSet, loras: tuple[Lora, ...], stages: str) -> _Files:
     return _Files(checkpoint, matches, tuple(notes), shards)
 
 
+def _about_choices(models: ModelSet, shot: Shot) -> list[Line]:
+    """Choices that the installed SDK does not have, which cost nothing but what they were to bring."""
+    abilities, notes = installed(), []
+    if models.compile:
+        notes.append(line("compile") if abilities.compiles else line("compile-ignored", install=install_line()))
+    if isinstance(shot, GuidedShot) and shot.guidance_batch > 1 and not abilities.batches_guidance:
+        notes.append(line("guidance-batch-ignored", count=shot.guidance_batch, install=install_line()))
+    return notes
+
+
 def _check_numbers(shot: Shot) -> Shot:
     """Check what is not in a file, and say which frame -1 is."""
     check_size(shot.width, shot.height, shot.stages)
@@ -129,6 +147,8 @@ def _check_numbers(shot: Shot) -> Shot:
         raise ValueOutOfRange("tail_trim (a multiple of 8)", shot.tail_trim, 0, LONGEST_TAIL)
     if not 0 <= shot.seed <= LARGEST_SEED:
         raise ValueOutOfRange("seed", shot.seed, 0, LARGEST_SEED)
+    if isinstance(shot, GuidedShot) and not 1 <= shot.guidance_batch <= MOST_PASSES:
+        raise ValueOutOfRange("guidance_batch", shot.guidance_batch, 1, MOST_PASSES)
     if isinstance(shot, GuidedShot) and shot.steps and not STEPS_RANGE[0] <= shot.steps <= STEPS_RANGE[1]:
         raise ValueOutOfRange("steps (or 0 for the checkpoint's own)", shot.steps, *STEPS_RANGE)
     if isinstance(shot, KeyframesShot) and not shot.guides:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -23,6 +24,7 @@ from .preflight import Checked
 from .prompt_cache import Findings
 from .residents import Placement
 from .sdk import NewFrames, RawShot, ReadyShot, collect_frames
+from .shots import GuidedShot
 from .stages import FIRST, SECOND, StageResults
 
 if TYPE_CHECKING:
@@ -42,10 +44,9 @@ class Sdk12:
     def phases(self, checked: Checked) -> tuple[Phase, ...]:
         """Reading the prompts (together), the stages, decoding; a tick for every layer that runs."""
         gemma = json.loads((checked.models.text_encoder / "config.json").read_text(encoding="utf-8"))
-        guidance = checked.guidance
         return phases_of_a_shot(
             prompt_layers=gemma.get("text_config", {}).get("num_hidden_layers", 48),
-            forwards=guidance.passes * guidance.steps if guidance else DISTILLED_STEPS,
+            forwards=_forwards(checked),
             layers=checked.checkpoint.layers,
             two_stages=checked.shot.stages == "two",
             chunks=checked.shot.rendered_frames // CHUNK_FRAMES + 1,
@@ -81,6 +82,14 @@ class Sdk12:
             return RawShot(frames, audio.waveform.float().cpu(), audio.sampling_rate, findings)
 
         return ReadyShot(tuple(blocks.components), run)
+
+
+def _forwards(checked: Checked) -> int:
+    """Of stage 1: passes of guidance that run together are one."""
+    guidance, shot = checked.guidance, checked.shot
+    if guidance is None or not isinstance(shot, GuidedShot):
+        return DISTILLED_STEPS
+    return math.ceil(guidance.passes / shot.guidance_batch) * guidance.steps
 
 
 def _in_8_bits(chunks: Iterator[torch.Tensor]) -> Iterator[torch.Tensor]:

@@ -80,6 +80,8 @@ def fingerprint(checked: Checked, placement: Placement, device_name: str, sdk_ve
             asdict(checked.guidance.audio),
         ],
         "precision": models.precision,
+        "streamed": placement.offload != "none",
+        "compiled": models.compile,
         "checkpoint": identity(models.checkpoint),
         "text_encoder": [identity(shard) for shard in checked.text_encoder_files],
         "text_encoder_settings": [

@@ -1,0 +1,225 @@
+"""What only SDK 1.2 can do, each against the SDK's own call: streamed weights, passes of guidance together.
+
+`dev.py test --sdk CHECKOUT` runs these; on SDK 1.0 they are skipped.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+import torch
+
+from dev.direct_sdk import call_sdk
+from dev.tiny_models import TinyModels
+from storymotion import errors
+from storymotion.ltx import blocks_1_2
+from storymotion.ltx.fit_sizes import ModelHeaders, streamed_sizes, weigh
+from storymotion.ltx.headers import read_header
+from storymotion.ltx.models import Lora, ModelSet
+from storymotion.ltx.preflight import check
+from storymotion.ltx.render import Order, RenderedShot, render_shot, render_shots
+from storymotion.ltx.residents import Residents
+from storymotion.ltx.shots import (
+    DistilledShot,
+    ICLoraShot,
+    KeyframesShot,
+    OneStageShot,
+    Shot,
+    TwoStageShot,
+    guide_from_pixels,
+)
+
+from .sdk_parts import only_1_2
+from .test_load_once import reference  # noqa: F401
+from .test_lora_layouts import pairs_for, save, tensors_of
+from .test_prequantised import LAYOUTS, both_files
+from .test_render import Recorder, same
+
+pytestmark = only_1_2
+MOST: dict[str, Any] = {"prompt": "a red cat walks", "width": 64, "height": 64, "frames": 9, "fps": 24.0, "seed": 3}
+PIPELINES = ["distilled", "one_stage", "two_stage", "keyframes", "ic_lora"]
+OFFLOADS = ["cpu", "disk"]
+
+
+def offload_mode(offload: str) -> dict[str, Any]:
+    from ltx_pipelines.utils.types import OffloadMode
+
+    return {"offload_mode": OffloadMode(offload)}
+
+
+def shot_of(pipeline: str, reference: Path) -> Shot:
+    guided: dict[str, Any] = MOST | {"negative_prompt": "blurry", "steps": 2}
+    return {
+        "distilled": DistilledShot(**MOST),
+        "one_stage": OneStageShot(**guided),
+        "two_stage": TwoStageShot(**guided),
+        "keyframes": KeyframesShot(**guided),
+        "ic_lora": ICLoraShot(**MOST, reference=reference),
+    }[pipeline]
+
+
+@pytest.mark.parametrize("offload", OFFLOADS)
+@pytest.mark.parametrize("pipeline", PIPELINES)
+def test_streamed_weights_make_the_same_shot(
+    models: ModelSet,
+    tiny: TinyModels,
+    picture: numpy.ndarray,
+    reference: Path,  # noqa: F811
+    pipeline: str,
+    offload: str,
+) -> None:
+    shot = shot_of(pipeline, reference)
+    lora = () if pipeline == "one_stage" else ((tiny.style_lora, 0.7),)
+    chosen = replace(models, offload=offload)
+    for path, strength in lora:
+        chosen = chosen.with_lora(Lora(path, strength))
+    recorder = Recorder()
+    ours = render_shot(chosen, replace(shot, guides=(guide_from_pixels(picture, 0, 0.9),)), progress=recorder)
+    pictures = ((picture, 0, 0.9),)
+    assert same(ours, *call_sdk(models, shot, pictures, lora, constructor=offload_mode(offload)))
+    assert same(ours, *call_sdk(models, shot, pictures, lora)), "it is not what comes without offload"
+    assert recorder.calls[-1][0] == 1000 and "stage 1" in [what for _, _, what in recorder.calls]
+
+
+@pytest.mark.parametrize("keep", ["disk", "ram"])
+@pytest.mark.parametrize("offload", OFFLOADS)
+def test_streamed_models_are_loaded_once_for_all_scenes(
+    models: ModelSet, tiny: TinyModels, two_stage: TwoStageShot, offload: str, keep: str
+) -> None:
+    chosen = replace(models, offload=offload, keep=keep)
+    lora = Lora(tiny.distilled_lora, 0.6)
+    shots = [replace(two_stage, prompt=f"scene {seed}", seed=seed, steps=2, distilled_lora=lora) for seed in range(3)]
+    residents = Residents()
+    queue = render_shots([Order(chosen, shot) for shot in shots], residents=residents)
+    builds = Counter(load.kind for load in queue.loads)
+    assert builds.pop("transformer") == 2 and set(builds.values()) == {1}
+    for shot, outcome in zip(shots, queue.outcomes):
+        assert isinstance(outcome, RenderedShot), outcome
+        assert same(outcome, *call_sdk(models, shot, distilled_lora=(tiny.distilled_lora, 0.6)))
+    assert (residents.bytes_held() == 0) == (keep == "disk")
+    again = render_shots([Order(chosen, replace(shots[0], distilled_lora=None))], residents=residents)
+    (outcome,) = again.outcomes
+    assert isinstance(outcome, RenderedShot)
+    assert same(outcome, *call_sdk(models, shots[0]))
+    residents.clear()
+    assert residents.bytes_held() == 0
+
+
+@pytest.mark.parametrize("offload", OFFLOADS)
+def test_streaming_8_bits(models: ModelSet, distilled: DistilledShot, tmp_path: Path, offload: str) -> None:
+    ours = render_shot(replace(models, offload=offload, precision="fp8"), distilled)
+    assert same(ours, *call_sdk(models, distilled, fp8=True))
+    eight_bits, bfloat16 = both_files(models, tmp_path, LAYOUTS["Lightricks"])
+    for precision in ("bf16", "fp8"):
+        ours = render_shot(replace(eight_bits, offload=offload, precision=precision), distilled)
+        assert same(ours, *call_sdk(bfloat16, distilled, fp8=precision == "fp8"))
+
+
+def test_the_sdk_unfolds_its_own_8_bits_to_the_same_numbers(
+    models: ModelSet, distilled: DistilledShot, tmp_path: Path
+) -> None:
+    eight_bits, _ = both_files(models, tmp_path, LAYOUTS["Lightricks"])
+    ours = render_shot(replace(eight_bits, precision="fp8"), distilled)
+    assert same(ours, *call_sdk(eight_bits, distilled, fp8=True))
+
+
+def test_a_lora_that_has_to_be_translated_is_not_streamed_from_disk(
+    models: ModelSet, distilled: DistilledShot, tmp_path: Path
+) -> None:
+    numbers = pairs_for(check(models, distilled).checkpoint)
+    plain = save(tmp_path / "plain.safetensors", tensors_of(numbers))
+    kohya = save(tmp_path / "kohya.safetensors", tensors_of(numbers, "kohya"))
+    chosen = replace(models, offload="disk").with_lora(Lora(kohya, 0.7))
+    with pytest.raises(errors.LoraNotStreamable, match=r"'kohya\.safetensors'"):
+        render_shot(chosen, distilled)
+    ours = render_shot(replace(chosen, offload="cpu"), distilled)
+    assert same(ours, *call_sdk(models, distilled, loras=((plain, 0.7),)))
+
+
+def test_passes_of_guidance_run_together(models: ModelSet, two_stage: TwoStageShot) -> None:
+    recorder = Recorder()
+    ours = render_shot(models, replace(two_stage, guidance_batch=4), progress=recorder)
+    assert same(ours, *call_sdk(models, two_stage, max_batch_size=4))
+    # Two layers, three steps: one forward a step instead of four.
+    assert sum(what == "stage 1" for _, _, what in recorder.calls) == 3 * 2
+    assert recorder.calls[-1][0] == 1000
+
+
+def test_compiled(models: ModelSet, distilled: DistilledShot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With torch's eager backend, which compiles nothing: the way through is what is tested."""
+    from ltx_core.model.transformer import compiling
+
+    config = compiling.CompilationConfig(backend="eager")
+    monkeypatch.setattr(compiling, "CompilationConfig", lambda: config)
+    recorder = Recorder()
+    ours = render_shot(replace(models, compile=True), distilled, progress=recorder)
+    assert same(ours, *call_sdk(models, distilled, constructor={"compilation_config": config}))
+    assert sum(what == "stage 1" for _, _, what in recorder.calls) == 8 * 2, "layers do not report"
+    assert "compile" in [note.code for note in ours.notes]
+
+
+def test_sizes_are_those_of_the_models_that_are_built(models: ModelSet, two_stage: TwoStageShot) -> None:
+    residents = Residents()
+    for precision in ("bf16", "fp8"):
+        render_shot(replace(models, keep="ram", precision=precision), two_stage, residents=residents)
+        loads = {load.kind: load.size for load in residents.loads}
+        facts = check(models, two_stage)
+        assert models.spatial_upscaler is not None
+        headers = ModelHeaders(
+            facts.checkpoint.header,
+            tuple(read_header(file, "text encoder") for file in facts.text_encoder_files),
+            read_header(models.spatial_upscaler, "spatial upscaler"),
+        )
+        sizes = weigh(headers, precision)
+        assert loads["transformer"] == sizes["transformer"]
+        if precision == "bf16":
+            exact = ("video_encoder", "spatial_upsampler", "gemma_embeddings_processor", "video_decoder")
+            assert {kind: loads[kind] for kind in exact} == {kind: sizes[kind] for kind in exact}
+        streamed = streamed_sizes(headers, precision)
+        # Two layers in all, so two slots hold them.
+        assert streamed == {kind: sizes[kind] for kind in streamed}
+
+
+@pytest.mark.parametrize("name", sorted(blocks_1_2.PRIVATE_NAMES))
+def test_every_private_name_is_missed_by_name(
+    models: ModelSet, two_stage: TwoStageShot, name: str, monkeypatch: pytest.MonkeyPatch, weight_reads: list[int]
+) -> None:
+    from ltx_pipelines.utils import blocks
+
+    block, _, attribute = name.partition(".")
+    owner = {
+        "prompt_encoder": blocks.PromptEncoder,
+        "image_conditioner": blocks.ImageConditioner,
+        "upsampler": blocks.VideoUpsampler,
+        "video_decoder": blocks.VideoDecoder,
+        "audio_decoder": blocks.AudioDecoder,
+        "stage": blocks.DiffusionStage,
+    }[block]
+
+    def gone(self: Any, wanted: str) -> Any:
+        if wanted == attribute:
+            raise AttributeError(wanted)
+        return object.__getattribute__(self, wanted)
+
+    monkeypatch.setattr(owner, "__getattribute__", gone)
+    with pytest.raises(errors.SdkChanged) as caught:
+        render_shot(models, two_stage)
+    assert caught.value.name == f"{owner.__name__}.{attribute}" and weight_reads == []
+
+
+def test_nothing_else_of_the_sdk_is_private() -> None:
+    """Every attribute with a leading underscore that the seam takes hold of is in the list."""
+    listed = {name.partition(".")[2] for name in blocks_1_2.PRIVATE_NAMES}
+    named = {name for builders in blocks_1_2.BUILDERS.values() for name in builders}
+    assert named <= listed and listed - named == {"_transformer_builder", "_prepared_builder"}
+
+
+def test_what_is_not_asked_for_stays_away(models: ModelSet, distilled: DistilledShot) -> None:
+    assert torch.equal(
+        render_shot(models, distilled).frames, render_shot(replace(models, offload="none"), distilled).frames
+    )
