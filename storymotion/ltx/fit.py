@@ -318,7 +318,9 @@ class _Planning:
         run = fit_phases.moments(self.widths, self.shot, self.reference_scale, on_device)
         # In main memory itself, what is kept there is on the device.
         kept = "vram" if keep == "ram" and self.machine.device != "cuda" else keep
-        return fit_phases.phases(run, self._on_device(precision), kept, self._resident(precision, text_device), lean)
+        stay = STREAMED if keep == "ram" and self.offload != "none" else ()
+        resident = self._resident(precision, text_device)
+        return fit_phases.phases(run, self._on_device(precision), kept, resident, lean, stay)
 
     def _all_weights(self, precision: str) -> int:
         sizes = self.by_precision[precision]

@@ -58,17 +58,22 @@ def moments(widths: Widths, shot: Shot, reference_scale: int, text_encoder_on_de
 
 
 def phases(
-    moments_of_run: tuple[Moment, ...], sizes: Mapping[str, int], keep: str, resident: int, lean: bool
+    moments_of_run: tuple[Moment, ...],
+    sizes: Mapping[str, int],
+    keep: str,
+    resident: int,
+    lean: bool,
+    stay: tuple[str, ...] = (),
 ) -> tuple[Phase, ...]:
     """The fullest moment of each phase.
 
     ``resident``: bytes of all models that keep = vram leaves on the device; ``lean``: the transformer is there
-    alone (``residents.Placement``).
+    alone (``residents.Placement``); ``stay``: models that do not leave it in between.
     """
     fullest: dict[str, Phase] = {}
     for moment in moments_of_run:
         models = moment.models if lean else moment.kept
-        weights = resident if keep == "vram" else sum(sizes[model] for model in models)
+        weights = resident if keep == "vram" else sum(sizes[model] for model in {*models, *stay})
         phase = Phase(moment.phase, weights, moment.working)
         if moment.phase not in fullest or phase.peak > fullest[moment.phase].peak:
             fullest[moment.phase] = phase

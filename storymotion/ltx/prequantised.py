@@ -108,10 +108,28 @@ def fold_builder(builder: Any, header: Header, policy: SDOps | None) -> Any:
     operations = _folding(builder.model_sd_ops, policy, header, _scales_of(header), torch.bfloat16)
     if operations is builder.model_sd_ops:
         return builder
-    # What is left out here is not asked for when weights are streamed layer by layer.
+    return builder.with_sd_ops(_without_scales(operations, header))
+
+
+def _without_scales(operations: SDOps, header: Header) -> SDOps:
+    """``operations`` that do not fit the names of scales.
+
+    Weights that are streamed layer by layer have a buffer for every name that fits, and none for scales. The SDK's
+    ``allowed_keys`` would do, but they are lost where it adds a quantization to the operations.
+    """
+    from ltx_core.loader.sd_ops import ContentMatching
+
     weights = (name for name in header.tensors if weight_of_scale(name) is None and not name.endswith(NEEDLESS_ENDINGS))
-    kept = frozenset(new for name in weights if (new := operations.apply_to_key(name)) is not None)
-    return builder.with_sd_ops(operations.with_additional_allowed_keys(kept) if len(paths) == 1 else operations)
+    endings = sorted({"." + name.rpartition(".")[2] for name in weights})
+    matching, others = [], []
+    for operation in operations.mapping:
+        if not isinstance(operation, ContentMatching):
+            others.append(operation)
+        elif operation.suffix:
+            matching.append(operation)
+        else:
+            matching += [replace(operation, suffix=ending) for ending in endings]
+    return replace(operations, mapping=(*matching, *others))
 
 
 def _scales_of(header: Header) -> dict[str, torch.Tensor]:

@@ -207,9 +207,9 @@ class Residents:
         return rivals
 
     def _makes_way(self, other: Component, component: Component) -> bool:
-        """With keep = ram: what streams takes little of the device, but main memory has no room for two such."""
+        """With keep = ram: what streams takes little of the device, but two such transformers more than one."""
         if other.streams:
-            return other.kind == component.kind
+            return other.device != "cpu" and other.kind == component.kind == ALONE_OF_ITS_KIND
         return _device_type(self._models[other]) not in (None, "cpu")
 
     def _move(self, component: Component, device: str) -> None:

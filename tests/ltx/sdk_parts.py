@@ -45,6 +45,26 @@ def loras_by_stage(checked: Any) -> list[list[Any]]:
     return [list(stage._transformer_builder.loras) for stage in (pipeline.stage_1, pipeline.stage_2)]
 
 
+def small_tiles() -> Any:
+    """Tiles of 256 pixels that overlap by 64, and of 32 frames that overlap by 16."""
+    from ltx_core.model import video_vae as sdk
+
+    if IS_1_0:
+        return sdk.TilingConfig(sdk.SpatialTilingConfig(256, 64), sdk.TemporalTilingConfig(32, 16))
+    size = vars(sdk)["DimensionSizeConfig"]
+    return vars(sdk)["TileSizeConfig"](frames=size(32, 16), height=size(256, 64), width=size(256, 64))
+
+
+def decoding_of(decoder: Any) -> Callable[[Any, bool], Any]:
+    """How the pipelines decode a latent with ``decoder``, in the default tiles or whole: an iterator of chunks."""
+    from ltx_core.model import video_vae as sdk
+
+    if IS_1_0:
+        return lambda latent, tiled: sdk.decode_video(latent, decoder, sdk.TilingConfig.default() if tiled else None)
+    in_place = vars(sdk)["MEMORY_EFFICIENT_DECODE"].mutator(decoder)
+    return lambda latent, tiled: in_place.decode_video(latent, None)
+
+
 def where_upsampling_is() -> Any:
     """The module in which DistilledPipeline looks up ``upsample_video``."""
     return importlib.import_module("ltx_pipelines.distilled" if IS_1_0 else "ltx_pipelines.utils.blocks")

@@ -29,6 +29,7 @@ from storymotion.ltx.shots import (
 )
 from storymotion.media.encode import encode_mp4
 
+from .sdk_parts import small_tiles
 from .test_render import Recorder, same
 
 MOST = {"prompt": "a red cat walks", "width": 64, "height": 64, "frames": 9, "fps": 24.0, "seed": 3}
@@ -209,13 +210,10 @@ class TestGuidance:
 
 @pytest.mark.parametrize("tiling", ["off", "small"])
 def test_other_tiles(models: ModelSet, tiling: str) -> None:
-    from ltx_core.model.video_vae import SpatialTilingConfig, TemporalTilingConfig, TilingConfig
-
     # Longer than a tile of 32 frames, so that tiles are cut and blended.
     shot = DistilledShot("a red cat walks", 64, 64, 41, 24.0, 3, tiling=tiling)
-    tiles = {"off": None, "small": TilingConfig(SpatialTilingConfig(256, 64), TemporalTilingConfig(32, 16))}
     ours = render_shot(models, shot)
-    assert same(ours, *call_sdk(models, shot, tiling_config=tiles[tiling]))
+    assert same(ours, *call_sdk(models, shot, tiling_config=None if tiling == "off" else small_tiles()))
 
 
 def test_unknown_tiling(models: ModelSet, weight_reads: list[int]) -> None:

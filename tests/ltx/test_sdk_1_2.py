@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import torch
 from dev.direct_sdk import call_sdk
 from dev.tiny_models import TinyModels
 from storymotion import errors
-from storymotion.ltx import blocks_1_2
+from storymotion.ltx import blocks_1_2, sdk_1_2
 from storymotion.ltx.fit_sizes import ModelHeaders, streamed_sizes, weigh
 from storymotion.ltx.headers import read_header
 from storymotion.ltx.models import Lora, ModelSet
@@ -33,9 +34,9 @@ from storymotion.ltx.shots import (
     TwoStageShot,
     guide_from_pixels,
 )
+from storymotion.media.encode import encode_mp4
 
 from .sdk_parts import only_1_2
-from .test_load_once import reference  # noqa: F401
 from .test_lora_layouts import pairs_for, save, tensors_of
 from .test_prequantised import LAYOUTS, both_files
 from .test_render import Recorder, same
@@ -63,13 +64,21 @@ def shot_of(pipeline: str, reference: Path) -> Shot:
     }[pipeline]
 
 
+@pytest.fixture(scope="session")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("reference") / "reference.mp4"
+    frames = [numpy.random.default_rng(0).integers(0, 255, (64, 64, 3), numpy.uint8) for _ in range(9)]
+    encode_mp4(path, frames, 9, 64, 64, Fraction(24))
+    return path
+
+
 @pytest.mark.parametrize("offload", OFFLOADS)
 @pytest.mark.parametrize("pipeline", PIPELINES)
 def test_streamed_weights_make_the_same_shot(
     models: ModelSet,
     tiny: TinyModels,
     picture: numpy.ndarray,
-    reference: Path,  # noqa: F811
+    reference: Path,
     pipeline: str,
     offload: str,
 ) -> None:
@@ -189,27 +198,22 @@ def test_sizes_are_those_of_the_models_that_are_built(models: ModelSet, two_stag
 def test_every_private_name_is_missed_by_name(
     models: ModelSet, two_stage: TwoStageShot, name: str, monkeypatch: pytest.MonkeyPatch, weight_reads: list[int]
 ) -> None:
-    from ltx_pipelines.utils import blocks
-
     block, _, attribute = name.partition(".")
-    owner = {
-        "prompt_encoder": blocks.PromptEncoder,
-        "image_conditioner": blocks.ImageConditioner,
-        "upsampler": blocks.VideoUpsampler,
-        "video_decoder": blocks.VideoDecoder,
-        "audio_decoder": blocks.AudioDecoder,
-        "stage": blocks.DiffusionStage,
-    }[block]
 
-    def gone(self: Any, wanted: str) -> Any:
-        if wanted == attribute:
-            raise AttributeError(wanted)
-        return object.__getattribute__(self, wanted)
+    def without(*args: Any) -> Any:
+        prepared = prepare(*args)
+        owner = getattr(prepared.pipeline, "stage_1" if block == "stage" else block)
+        if attribute in vars(owner):
+            delattr(owner, attribute)
+        else:
+            monkeypatch.delattr(type(owner), attribute)
+        return prepared
 
-    monkeypatch.setattr(owner, "__getattribute__", gone)
+    prepare = sdk_1_2.prepare
+    monkeypatch.setattr(sdk_1_2, "prepare", without)
     with pytest.raises(errors.SdkChanged) as caught:
         render_shot(models, two_stage)
-    assert caught.value.name == f"{owner.__name__}.{attribute}" and weight_reads == []
+    assert caught.value.name.endswith(f".{attribute}") and weight_reads == []
 
 
 def test_nothing_else_of_the_sdk_is_private() -> None:
@@ -219,7 +223,7 @@ def test_nothing_else_of_the_sdk_is_private() -> None:
     assert named <= listed and listed - named == {"_transformer_builder", "_prepared_builder"}
 
 
-def test_what_is_not_asked_for_stays_away(models: ModelSet, distilled: DistilledShot) -> None:
+def test_auto_does_not_stream_on_the_cpu(models: ModelSet, distilled: DistilledShot) -> None:
     assert torch.equal(
         render_shot(models, distilled).frames, render_shot(replace(models, offload="none"), distilled).frames
     )

@@ -11,6 +11,7 @@ from storymotion.forecast import Work
 from storymotion.ltx.fit_working import sound_tokens, video_tokens
 
 from .real_size import module
+from .sdk_parts import decoding_of
 
 pytestmark = pytest.mark.slow
 BLOCKS = 48
@@ -59,11 +60,12 @@ def transformer_pass(tokens: int, sound: int) -> int:
 
 def decoding(width: int, height: int, frames: int) -> int:
     import torch
-    from ltx_core.model.video_vae import TilingConfig, decode_video
+
+    decode = decoding_of(module("vae.decoder.", "2.3"))
 
     def run() -> None:
         latent = torch.empty(1, 128, (frames - 1) // 8 + 1, height // 32, width // 32, dtype=torch.bfloat16)
-        for chunk in decode_video(latent, module("vae.decoder.", "2.3"), TilingConfig.default()):
+        for chunk in decode(latent, True):
             del chunk
 
     return operations(run)
