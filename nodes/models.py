@@ -7,9 +7,9 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..storymotion.errors import StoryMotionError
-from ..storymotion.ltx.checkpoint import inspect_checkpoint
 from ..storymotion.ltx.lora import match_lora
 from ..storymotion.ltx.models import BOTH_STAGES, KEEPS, LORA_STAGES, PRECISIONS, Lora, ModelSet
+from ..storymotion.ltx.split_files import inspect_models
 from ..storymotion.report import speak
 from .folders import CHECKPOINTS, LORAS, NONE, TEXT_ENCODERS, UPSCALERS, choices, fingerprint, path_of
 from .language import says_errors_in_users_language, user_language
@@ -165,5 +165,5 @@ class StoryMotionLTX2Lora(io.ComfyNode):
     @says_errors_in_users_language
     def execute(cls, model: ModelSet, lora: str, strength: float, stages: str = BOTH_STAGES) -> io.NodeOutput:
         added = Lora(path_of(LORAS, lora), strength, stages)
-        match = match_lora(added, inspect_checkpoint(model.checkpoint))
+        match = match_lora(added, inspect_models(model))
         return io.NodeOutput(model.with_lora(added), speak(match.lines(), user_language()))

@@ -19,6 +19,10 @@
     |-- ModelError
     |   |-- SdkMissing          ltx-core / ltx-pipelines are not installed
     |   |-- SdkUnsupported      they are installed, but a version we do not know
+    |   |-- SdkTooOld           what was asked for came with a newer one
+    |   |-- WrongGemma          the checkpoint was trained with another text encoder
+    |   |-- PromptNotEnhanced   this text encoder cannot rewrite prompts
+    |   |-- LengthNotPredicted  nothing can tell how long the shot should be
     |   |-- SdkChanged          a part of it that we take hold of is gone
     |   |-- ModelFileMissing    the chosen file is not there
     |   |-- NoModelFiles        the folder of the choice has nothing to choose from
@@ -134,16 +138,20 @@ from .models import (
     CheckpointIncomplete,
     CheckpointPrequantised,
     DoesNotFit,
+    LengthNotPredicted,
     ModelError,
     ModelFileMissing,
     NoModelFiles,
     NotSafetensors,
     PrecisionDoesNotFit,
+    PromptNotEnhanced,
     RenderFailed,
     SdkChanged,
     SdkMissing,
+    SdkTooOld,
     SdkUnsupported,
     TextEncoderIncomplete,
+    WrongGemma,
     WrongKindOfModel,
 )
 from .paid import (
@@ -227,6 +235,7 @@ __all__ = [
     "KeyMissing",
     "KeyRefused",
     "KeyUnusable",
+    "LengthNotPredicted",
     "ListLengthsDisagree",
     "LoraAmbiguous",
     "LoraError",
@@ -255,12 +264,14 @@ __all__ = [
     "OddSize",
     "PaidError",
     "PrecisionDoesNotFit",
+    "PromptNotEnhanced",
     "ProviderUnavailable",
     "RateLimited",
     "RenderFailed",
     "RequestRefused",
     "SdkChanged",
     "SdkMissing",
+    "SdkTooOld",
     "SdkUnsupported",
     "SeedanceCannot",
     "SeedanceError",
@@ -295,5 +306,6 @@ __all__ = [
     "UnreadableVideo",
     "ValueOutOfRange",
     "WrongFrame",
+    "WrongGemma",
     "WrongKindOfModel",
 ]

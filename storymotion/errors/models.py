@@ -34,6 +34,51 @@ class SdkUnsupported(ModelError):
 
 
 @dataclass(eq=False)
+class SdkTooOld(ModelError):
+    """What was asked for came with SDK 1.2."""
+
+    code = "sdk-too-old"
+    problem = "{what} needs Lightricks' LTX-2 SDK 1.2, and an older one is installed."
+    remedy = "Run: {install} and restart ComfyUI; the README says how to go back."
+    what: str
+    install: str
+
+
+@dataclass(eq=False)
+class WrongGemma(ModelError):
+    """The checkpoint was trained with another Gemma."""
+
+    code = "wrong-gemma"
+    problem = "'{name}' is not the text encoder of '{checkpoint}', which asks for {asked} and not for {found}."
+    remedy = "Choose the text encoder that Lightricks publishes beside the checkpoint."
+    name: str
+    checkpoint: str
+    asked: str
+    found: str
+
+
+@dataclass(eq=False)
+class PromptNotEnhanced(ModelError):
+    """SDK 1.2 has no way to let this Gemma write."""
+
+    code = "prompt-not-enhanced"
+    problem = "The text encoder '{name}' ({kind}) cannot rewrite prompts, Gemma 3 can."
+    remedy = "Switch enhance_prompt off, or write the longer prompt yourself."
+    name: str
+    kind: str
+
+
+@dataclass(eq=False)
+class LengthNotPredicted(ModelError):
+    """auto_duration was asked for where nothing can tell how long a shot should be."""
+
+    code = "length-not-predicted"
+    problem = "The length of the shot cannot be predicted: {reason}."
+    remedy = "Switch auto_duration off and say how many frames, or choose a duration head in LTX-2 Model."
+    reason: str
+
+
+@dataclass(eq=False)
 class SdkChanged(ModelError):
     """The SDK has the shape of one that we know, but a part that StoryMotion takes hold of is gone."""
 

@@ -10,9 +10,11 @@ from ..errors import (
     CheckpointIncomplete,
     CheckpointPrequantised,
     ModelFileMissing,
+    SdkTooOld,
     TextEncoderIncomplete,
     WrongKindOfModel,
 )
+from .abilities import install_line, installed
 from .headers import Header, read_header
 from .prequantised import find_scales
 
@@ -33,6 +35,10 @@ FULL = "Lightricks' full LTX-2 checkpoint"
 # What the SDK opens in a Gemma folder by name (ltx_core.text_encoders.gemma), plus config.json,
 # which says how large this Gemma is.
 GEMMA_FILES = ("config.json", "tokenizer.model", "tokenizer.json", "tokenizer_config.json", "preprocessor_config.json")
+# SDK 1.2 (gemma_assets) needs these.
+GEMMA_FILES_1_2 = ("config.json", "tokenizer.json", "tokenizer_config.json", "processor_config.json")
+# Metadata of a single file with Gemma in it: its config.json.
+GEMMA_CONFIG = "gemma_config"
 # H.264 factor of the pictures that LTX-2 up to 2.3 was trained on (ltx_pipelines DEFAULT_IMAGE_CRF),
 # and from 2.4 on (SDK 1.2.0).
 COMPRESSION_TO_2_3 = 33
@@ -65,7 +71,7 @@ def inspect_checkpoint(path: Path) -> CheckpointFacts:
     CheckpointPrequantised.
     """
     header = read_header(path, "checkpoint")
-    config = _config(header)
+    config = config_of(header)
     if "spatial_upsample" in config or header.has_prefix("upsampler."):
         raise WrongKindOfModel(path.name, "the checkpoint", "a latent upscaler", "an LTX-2 checkpoint")
     if any(".lora_" in name for name in header.tensors):
@@ -75,12 +81,19 @@ def inspect_checkpoint(path: Path) -> CheckpointFacts:
     if not any(header.has_prefix(prefix) for prefix in PARTS):
         raise WrongKindOfModel(path.name, "the checkpoint", "not an LTX-2 model", "an LTX-2 checkpoint")
     missing = [part for prefix, part in PARTS.items() if not header.has_prefix(prefix)]
-    if "transformer" not in config:
-        missing.append("the 'config' entry of the header")
-    else:
-        missing += _missing_in_layers(header, int(config["transformer"].get("num_layers", 48)))
     if missing:
         raise CheckpointIncomplete(path.name, ", ".join(missing))
+    return facts_of(header)
+
+
+def facts_of(header: Header) -> CheckpointFacts:
+    """What the header of a checkpoint with all its parts says. Raises CheckpointIncomplete, CheckpointPrequantised."""
+    config = config_of(header)
+    missing = ["the 'config' entry of the header"]
+    if "transformer" in config:
+        missing = _missing_in_layers(header, int(config["transformer"].get("num_layers", 48)))
+    if missing:
+        raise CheckpointIncomplete(header.path.name, ", ".join(missing))
     find_scales(header)
     version = header.metadata.get("model_version", "")
     return CheckpointFacts(
@@ -108,7 +121,8 @@ def _missing_in_layers(header: Header, layers: int) -> list[str]:
     return [*lacking[:3], f"{len(lacking) - 3} more weights"] if len(lacking) > 3 else lacking
 
 
-def _config(header: Header) -> dict:
+def config_of(header: Header) -> dict:
+    """The `config` entry; {} where there is none that can be read."""
     try:
         config = json.loads(header.metadata.get("config", "{}"))
     except ValueError:
@@ -134,7 +148,7 @@ def version_number(text: str) -> tuple[int, ...]:
 def inspect_upscaler(path: Path) -> None:
     """Check that ``path`` is a spatial latent upscaler. Raises ModelFileMissing, NotSafetensors, WrongKindOfModel."""
     header = read_header(path, "spatial upscaler")
-    if _config(header).get("spatial_upsample") is True:
+    if config_of(header).get("spatial_upsample") is True:
         return
     found = "an LTX-2 checkpoint" if header.has_prefix(TRANSFORMER) else "not a spatial latent upscaler"
     raise WrongKindOfModel(path.name, "the spatial upscaler", found, "an LTX-2 spatial upscaler")
@@ -147,9 +161,12 @@ def gemma_shards(root: Path) -> tuple[Path, ...]:
     there silently changes the picture. Raises ModelFileMissing, TextEncoderIncomplete,
     CheckpointPrequantised.
     """
+    if root.is_file():
+        return _single_file(root)
     if not root.is_dir():
         raise ModelFileMissing("text encoder folder", root.name, str(root.parent))
-    missing = [name for name in GEMMA_FILES if not (root / name).is_file()]
+    needed = GEMMA_FILES if installed().generation == "1.0" else GEMMA_FILES_1_2
+    missing = [name for name in needed if not (root / name).is_file()]
     index = root / "model.safetensors.index.json"
     shards: tuple[Path, ...] = (root / "model.safetensors",)
     if index.is_file():
@@ -165,3 +182,31 @@ def gemma_shards(root: Path) -> tuple[Path, ...]:
         if find_scales(read_header(shard, "text encoder")):
             raise CheckpointPrequantised(shard.name, "a text encoder has to be bf16")
     return shards
+
+
+def _single_file(path: Path) -> tuple[Path, ...]:
+    if not installed().split:
+        raise SdkTooOld(f"The text encoder in one file, '{path.name}',", install_line())
+    header = read_header(path, "text encoder")
+    if GEMMA_CONFIG not in header.metadata:
+        raise TextEncoderIncomplete(path.name, f"the '{GEMMA_CONFIG}' entry of the header")
+    if find_scales(header):
+        raise CheckpointPrequantised(path.name, "a text encoder has to be bf16")
+    return (path,)
+
+
+def gemma_config(text_encoder: Path) -> dict:
+    """The config.json of a Gemma folder, or that in the header of a single file; {} where it cannot be read."""
+    try:
+        if text_encoder.is_file():
+            config = json.loads(read_header(text_encoder, "text encoder").metadata[GEMMA_CONFIG])
+        else:
+            config = json.loads((text_encoder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, KeyError):
+        return {}
+    return config if isinstance(config, dict) else {}
+
+
+def gemma_layers(text_encoder: Path) -> int:
+    """How many layers the language model has."""
+    return gemma_config(text_encoder).get("text_config", {}).get("num_hidden_layers", 48)

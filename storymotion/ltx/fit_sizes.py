@@ -100,7 +100,7 @@ def streamed_sizes(headers: ModelHeaders, precision: str) -> dict[str, int]:
         name: HALF * math.prod(tensor.shape)
         for header in headers.text_encoder
         for name, tensor in header.tensors.items()
-        if name.startswith(GEMMA_PARTS) and not _is_scale(name)
+        if name.startswith(GEMMA_PARTS) and not name.startswith(TRANSFORMER) and not _is_scale(name)
     }
     return {
         "transformer": _with_two_layers(transformer, f"{TRANSFORMER}transformer_blocks."),
@@ -142,7 +142,10 @@ def _half(header: Header, prefixes: tuple[str, ...]) -> int:
     return sum(
         HALF * math.prod(tensor.shape)
         for name, tensor in header.tensors.items()
-        if name.startswith(prefixes) and not _is_scale(name)
+        if name.startswith(prefixes)
+        and not _is_scale(name)
+        # A single file of Gemma has the text connectors beside it.
+        and not (prefixes == GEMMA_PARTS and name.startswith(TRANSFORMER))
     )
 
 

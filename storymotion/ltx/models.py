@@ -34,6 +34,10 @@ class ModelSet:
     load) or "auto". ``keep``: what stays loaded between runs. ``offload``: where the layers of text encoder and
     transformer come to the device from, one by one ("none": they are there), and ``compile``: run the transformer
     through torch.compile; both with SDK 1.2 only.
+
+    With SDK 1.2 a model may be several files: then ``checkpoint`` is the transformer, ``text_encoder`` a single file
+    or a folder, and ``video_vae`` and ``audio_vae`` (with the vocoder) are set. ``video_vae`` alone replaces
+    that of a full checkpoint. ``duration_head`` predicts how long a shot should be, where the checkpoint does not itself.
     """
 
     checkpoint: Path
@@ -44,6 +48,9 @@ class ModelSet:
     loras: tuple[Lora, ...] = ()
     offload: str = "auto"
     compile: bool = False
+    video_vae: Path | None = None
+    audio_vae: Path | None = None
+    duration_head: Path | None = None
 
     def with_lora(self, lora: Lora) -> ModelSet:
         """The same models with one more LoRA on the transformer, applied after those that are there."""

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import LoraNotStreamable
 from . import calls
 from .lora import match_lora
 from .lora_rules import all_loras
+from .models import ModelSet
 from .preflight import Checked
 from .prequantised import eight_bit_weights
 from .shots import GuidedShot, ICLoraShot, KeyframesShot, OneStageShot, TwoStageShot
+from .split_files import duration_head_of, is_split
 
 if TYPE_CHECKING:
     import torch
     from ltx_core.quantization import QuantizationPolicy
+    from ltx_pipelines.utils.model_paths import ModelPaths
 
 
 @dataclass(frozen=True)
@@ -79,16 +83,13 @@ def quantization(checked: Checked) -> QuantizationPolicy | None:
 def _of_every_pipeline(checked: Checked, device: torch.device, offload: str) -> dict[str, Any]:
     from ltx_core.loader.registry import DummyRegistry
     from ltx_core.model.transformer.compiling import CompilationConfig
-    from ltx_pipelines.utils.model_paths import ModelPaths
     from ltx_pipelines.utils.types import OffloadMode
 
     models = checked.models
     if offload == "disk":
         _check_streamable(checked)
-    paths = ModelPaths.from_monolith(str(models.checkpoint), str(models.text_encoder))
     return {
-        # With a path for it, the model that predicts a length would be loaded now.
-        "model_paths": replace(paths, duration_head_path=None),
+        "model_paths": _paths(models),
         "loras": calls.loras_of_stage_1(checked),
         "device": device,
         "quantization": quantization(checked),
@@ -97,6 +98,60 @@ def _of_every_pipeline(checked: Checked, device: torch.device, offload: str) -> 
         # The SDK's own would keep models that ``Residents`` has let go of.
         "registry": DummyRegistry(),
     }
+
+
+def _paths(models: ModelSet) -> ModelPaths:
+    from ltx_pipelines.utils.model_paths import ModelPaths
+
+    checkpoint, text_encoder = str(models.checkpoint), str(models.text_encoder)
+    video_vae = str(models.video_vae) if models.video_vae else None
+    if not is_split(models):
+        paths = ModelPaths.from_monolith(checkpoint, text_encoder, video_vae_path=video_vae)
+    else:
+        paths = ModelPaths.from_split(
+            transformer_path=checkpoint,
+            text_encoder_path=text_encoder,
+            video_vae_path=video_vae,
+            audio_vae_path=str(models.audio_vae),
+        )
+    if models.text_encoder.is_dir():
+        # A folder has no weights of the text projection, which the SDK would look for in it.
+        paths = replace(paths, embeddings_weight_paths=(checkpoint,))
+    # With a path for it, the model that predicts a length would be loaded now (see ``Length``).
+    return replace(paths, duration_head_path=None)
+
+
+class Length:
+    """Stands for the pipeline's DurationPredictor: loads it when it is asked, and remembers what it said.
+
+    ``frames``: None until then.
+    """
+
+    def __init__(self, path: Path, pipeline: Any) -> None:
+        self._path, self._pipeline = path, pipeline
+        self.frames: int | None = None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> int:
+        """As DurationPredictor's."""
+        from ltx_pipelines.utils.blocks import DurationPredictor
+
+        predictor = DurationPredictor.from_checkpoint(str(self._path), self._pipeline.dtype, self._pipeline.device)
+        assert predictor is not None  # its weights are in the header
+        self.frames = predictor(*args, **kwargs)
+        return self.frames
+
+
+def predict_length(checked: Checked, prepared: Prepared) -> Length | None:
+    """Let the pipeline decide how many frames it makes, up to those of the shot; None where that is not wanted."""
+    from ltx_pipelines.utils.types import AutoDuration
+
+    shot = checked.shot
+    path = duration_head_of(checked.models) if shot.auto_duration else None
+    if path is None:
+        return None
+    prepared.arguments["num_frames"] = AutoDuration(1.0, shot.rendered_frames / shot.fps)
+    prepared.pipeline.duration_predictor = length = Length(path, prepared.pipeline)
+    return length
 
 
 def _check_streamable(checked: Checked) -> None:

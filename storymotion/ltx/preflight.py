@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,15 +11,19 @@ from ..errors import (
     GuideOutsideShot,
     GuidesMissing,
     GuidesOnSameFrame,
+    LengthNotPredicted,
     ModelFileMissing,
+    PromptNotEnhanced,
+    SdkTooOld,
     UnknownChoice,
     ValueOutOfRange,
+    WrongGemma,
 )
 from ..report import Line, line
 from ..shot import FRAME_GRID, check_frames, check_size
 from . import prequantised
 from .abilities import install_line, installed
-from .checkpoint import CheckpointFacts, gemma_shards, inspect_checkpoint, inspect_upscaler
+from .checkpoint import CheckpointFacts, gemma_config, gemma_shards, inspect_upscaler
 from .guidance import Resolved, resolve
 from .lora import LoraMatch, match_lora
 from .lora_rules import all_loras, check_references, check_stages
@@ -33,6 +38,7 @@ from .shots import (
     KeyframesShot,
     Shot,
 )
+from .split_files import duration_head_of, inspect_models
 
 LARGEST_SEED = 2**64 - 1
 # The SDK accepts 0 and 1 step and decodes noise; above 200 nothing is gained.
@@ -88,6 +94,8 @@ class Preflight:
         stage_notes = check_stages(models.loras, checked)
         files = self._inspect(models, checked)
         checkpoint = files.checkpoint
+        _check_length(models, checked)
+        _check_enhancer(models, checked)
         notes = [*files.notes, *stage_notes, *check_references(files.matches, checked)]
         if not shot.prompt.strip():
             notes.append(line("prompt-empty"))
@@ -113,7 +121,7 @@ class Preflight:
 
 
 def _inspect(models: ModelSet, loras: tuple[Lora, ...], stages: str) -> _Files:
-    checkpoint = inspect_checkpoint(models.checkpoint)
+    checkpoint = inspect_models(models)
     notes = []
     if stages == "two":
         if models.spatial_upscaler is None:
@@ -122,11 +130,41 @@ def _inspect(models: ModelSet, loras: tuple[Lora, ...], stages: str) -> _Files:
     elif models.spatial_upscaler is not None:
         notes.append(line("upscaler-ignored", name=models.spatial_upscaler.name))
     shards = gemma_shards(models.text_encoder)
+    _check_gemma(models, checkpoint)
     matches = tuple(match_lora(lora, checkpoint) for lora in loras)
     notes += prequantised.lines(checkpoint.header, models.precision)
     for match in matches:
         notes.extend(match.lines())
     return _Files(checkpoint, matches, tuple(notes), shards)
+
+
+def _check_gemma(models: ModelSet, checkpoint: CheckpointFacts) -> None:
+    """Newer checkpoints name the Gemma that they were trained with; the SDK compares when Gemma has run already."""
+    asked = json.loads(checkpoint.header.metadata.get("gemma_source_checkpoint", "null"))
+    if isinstance(asked, dict):
+        found = gemma_config(models.text_encoder).get("gemma_version")
+        if found != asked.get("gemma_version"):
+            name = models.text_encoder.name
+            raise WrongGemma(name, checkpoint.header.path.name, str(asked.get("gemma_version")), str(found or "none"))
+
+
+def _check_length(models: ModelSet, shot: Shot) -> None:
+    """Can the SDK predict how long ``shot`` should be?"""
+    if not shot.auto_duration:
+        return
+    if isinstance(shot, (KeyframesShot, ICLoraShot)):
+        raise LengthNotPredicted("this pipeline has no such input")
+    if not installed().predicts_length:
+        raise SdkTooOld("auto_duration", install_line())
+    if duration_head_of(models) is None:
+        raise LengthNotPredicted("neither the checkpoint nor the chosen file has a duration head")
+
+
+def _check_enhancer(models: ModelSet, shot: Shot) -> None:
+    """SDK 1.2 lets Gemma 3 rewrite prompts, and none of the Gemma 4 that only encode."""
+    kind = gemma_config(models.text_encoder).get("model_type", "gemma3")
+    if shot.enhance_prompt and kind != "gemma3":
+        raise PromptNotEnhanced(models.text_encoder.name, kind)
 
 
 def _about_choices(models: ModelSet, shot: Shot) -> list[Line]:

@@ -29,6 +29,10 @@ def ignore_preview(latent: torch.Tensor) -> None:
     """The default for callers that do not look."""
 
 
+def ignore_prediction(prediction: torch.Tensor | None) -> None:
+    """Where a ``PreviewTap`` would not know what it looks at."""
+
+
 class PreviewTap:
     """Takes the transformer's predictions, a few of them apart, to ``on_preview``."""
 

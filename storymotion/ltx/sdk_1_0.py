@@ -7,13 +7,13 @@ Its own pipeline classes are called with keywords only. What is added sits where
 from __future__ import annotations
 
 import importlib.metadata
-import json
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 from . import compat
 from .access import ModelAccess
 from .calls import DISTILLED_STEPS
+from .checkpoint import gemma_layers
 from .ledger_1_0 import SharedLedger
 from .meter import READING, STAGE_1, STAGE_2, Meter, Phase, phases_of_a_shot
 from .pipelines_1_0 import prepare
@@ -36,11 +36,9 @@ class Sdk10:
 
     def phases(self, checked: Checked) -> tuple[Phase, ...]:
         """Reading the prompt, the stages, decoding; a tick for every layer that runs."""
-        gemma = json.loads((checked.models.text_encoder / "config.json").read_text(encoding="utf-8"))
-        gemma_layers = gemma.get("text_config", {}).get("num_hidden_layers", 48)
         guidance = checked.guidance
         return phases_of_a_shot(
-            prompt_layers=gemma_layers * (2 if guidance else 1),
+            prompt_layers=gemma_layers(checked.models.text_encoder) * (2 if guidance else 1),
             forwards=guidance.passes * guidance.steps if guidance else DISTILLED_STEPS,
             layers=checked.checkpoint.layers,
             two_stages=checked.shot.stages == "two",

@@ -7,10 +7,10 @@ Its own pipeline classes are called with keywords only. What is added sits where
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +18,9 @@ from . import compat
 from .access import ModelAccess
 from .blocks_1_2 import SharedBlocks
 from .calls import DISTILLED_STEPS
+from .checkpoint import gemma_layers
 from .meter import READING, STAGE_1, STAGE_2, Meter, Phase, phases_of_a_shot
-from .pipelines_1_2 import prepare
+from .pipelines_1_2 import predict_length, prepare
 from .preflight import Checked
 from .prompt_cache import Findings
 from .residents import Placement
@@ -43,9 +44,8 @@ class Sdk12:
 
     def phases(self, checked: Checked) -> tuple[Phase, ...]:
         """Reading the prompts (together), the stages, decoding; a tick for every layer that runs."""
-        gemma = json.loads((checked.models.text_encoder / "config.json").read_text(encoding="utf-8"))
         return phases_of_a_shot(
-            prompt_layers=gemma.get("text_config", {}).get("num_hidden_layers", 48),
+            prompt_layers=gemma_layers(checked.models.text_encoder),
             forwards=_forwards(checked),
             layers=checked.checkpoint.layers,
             two_stages=checked.shot.stages == "two",
@@ -71,14 +71,17 @@ class Sdk12:
         findings = Findings()
         access.on_layer = lambda kind: meter.tick(READING if kind == "text_encoder" else PHASES[stages.current])
         prepared = prepare(checked, torch.device(placement.device), placement.offload)
-        blocks = SharedBlocks(
-            prepared.pipeline, checked, access, placement, stages, findings, reads_prompts=not stages.complete
-        )
+        length = predict_length(checked, prepared)
+        reads_prompts = length is not None or not stages.complete
+        blocks = SharedBlocks(prepared.pipeline, checked, access, placement, stages, findings, reads_prompts)
 
         def run() -> RawShot:
             # Pipelines add to the two what else they decided.
             video, audio, *_ = prepared.pipeline(**prepared.arguments)
-            frames = collect_frames(_in_8_bits(video), checked.shot, meter, new_frames)
+            shot = checked.shot
+            if length is not None and length.frames is not None:
+                shot = replace(shot, frames=length.frames, tail_trim=0)
+            frames = collect_frames(_in_8_bits(video), shot, meter, new_frames)
             return RawShot(frames, audio.waveform.float().cpu(), audio.sampling_rate, findings)
 
         return ReadyShot(tuple(blocks.components), run)

@@ -83,6 +83,7 @@ def fingerprint(checked: Checked, placement: Placement, device_name: str, sdk_ve
         "streamed": placement.offload != "none",
         "compiled": models.compile,
         "checkpoint": identity(models.checkpoint),
+        "parts": [identity(path) for path in (models.video_vae, models.audio_vae, models.duration_head) if path],
         "text_encoder": [identity(shard) for shard in checked.text_encoder_files],
         "text_encoder_settings": [
             identity(path) for pattern in TEXT_ENCODER_SETTINGS for path in sorted(models.text_encoder.glob(pattern))

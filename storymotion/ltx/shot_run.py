@@ -15,7 +15,7 @@ from .access import ModelAccess
 from .host import Host
 from .meter import READING, Meter
 from .preflight import Checked
-from .preview import PreviewTap
+from .preview import PreviewTap, ignore_prediction
 from .prompt_cache import MOST_TOKENS, Findings
 from .residents import Component, Placement, Residents
 from .sdk import Sdk
@@ -69,7 +69,8 @@ class ShotRun:
         self.checked = checked
         self.meter = Meter(progress, sdk.phases(checked))
         self._sdk, self._device, self._device_name = sdk, placement.device, device_name
-        tap = PreviewTap(checked.shot, host.on_preview)
+        # Where a frame begins among the tokens is not known when the model says how many there are.
+        tap = ignore_prediction if checked.shot.auto_duration else PreviewTap(checked.shot, host.on_preview)
         access = ModelAccess(residents, self.meter, fetch, tap, waits)
         self._stages = StageResults(checked.shot)
         if host.shelf is not None:
@@ -105,14 +106,17 @@ class ShotRun:
             _without_frames(error)
             raise error from None
         shot, checkpoint = self.checked.shot, self.checked.checkpoint
+        frames = len(raw.frames) - shot.tail_trim
+        predicted = line("auto-duration", frames=frames, seconds=frames / shot.fps) if shot.auto_duration else None
         return RenderedShot(
-            frames=raw.frames[: shot.frames],
+            frames=raw.frames[:frames],
             fps=shot.fps,
-            waveform=raw.waveform[:, : round(shot.frames / shot.fps * raw.sample_rate)],
+            waveform=raw.waveform[:, : round(frames / shot.fps * raw.sample_rate)],
             sample_rate=raw.sample_rate,
             notes=(
                 line("sdk", version=self._sdk.version, checkpoint=checkpoint.version, seed=shot.seed),
                 *(line("stage-reused", stage=stage.replace("stage", "stage ")) for stage in self._stages.known),
+                *([predicted] if predicted else []),
                 *_about_prompts(raw.findings),
                 *self.checked.notes,
             ),
