@@ -37,7 +37,7 @@ class ModelSet:
 
     With SDK 1.2 a model may be several files: then ``checkpoint`` is the transformer, ``text_encoder`` a single file
     or a folder, and ``video_vae`` and ``audio_vae`` (with the vocoder) are set. ``video_vae`` alone replaces
-    that of a full checkpoint. ``duration_head`` predicts how long a shot should be, where the checkpoint does not itself.
+    that of a full checkpoint. ``duration_head`` says how long a shot should be, where the checkpoint does not.
     """
 
     checkpoint: Path

@@ -1,0 +1,260 @@
+"""Models in several files, and shots whose length the model decides: on SDK 1.2 its own call, on 1.0 a sentence."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from dev.direct_sdk import call_sdk
+from storymotion import errors
+from storymotion.ltx.abilities import INSTALL_1_2
+from storymotion.ltx.fit_sizes import component_sizes
+from storymotion.ltx.models import ModelSet
+from storymotion.ltx.preflight import check
+from storymotion.ltx.render import render_shot
+from storymotion.ltx.shots import DistilledShot, Guide, KeyframesShot, OneStageShot, Shot, TwoStageShot
+from storymotion.ltx.split_files import inspect_models
+
+from .sdk_parts import only_1_0, only_1_2
+from .test_prequantised import metadata_of
+from .test_render import same
+
+PROJECTION = ("text_embedding_projection.",)
+MOST: dict[str, Any] = {"prompt": "a red cat walks", "width": 64, "height": 64, "frames": 41, "fps": 24.0, "seed": 3}
+
+
+@pytest.fixture
+def parts(models: ModelSet, tmp_path: Path) -> ModelSet:
+    """The tiny checkpoint as Lightricks publishes LTX-2.5, with Gemma's folder."""
+    tensors, metadata = load_file(models.checkpoint), metadata_of(models.checkpoint)
+
+    def part(name: str, *prefixes: str, bare: bool = False) -> Path:
+        chosen = {key.removeprefix("vae.") if bare else key: each for key, each in tensors.items()}
+        chosen = {key: each for key, each in chosen.items() if key.startswith(prefixes)}
+        path = tmp_path / f"{name}.safetensors"
+        save_file({key: each.contiguous() for key, each in chosen.items()}, path, metadata)
+        return path
+
+    return replace(
+        models,
+        checkpoint=part("transformer", "model.diffusion_model.", *PROJECTION),
+        video_vae=part("video-vae", "encoder.", "decoder.", "per_channel_statistics.", bare=True),
+        audio_vae=part("audio-vae", "audio_vae.", "vocoder."),
+    )
+
+
+def split_paths(models: ModelSet, **changed: Any) -> dict[str, Any]:
+    from ltx_pipelines.utils.model_paths import ModelPaths
+
+    paths = ModelPaths.from_split(
+        transformer_path=str(models.checkpoint),
+        text_encoder_path=str(models.text_encoder),
+        video_vae_path=str(models.video_vae),
+        audio_vae_path=str(models.audio_vae),
+    )
+    return {"model_paths": replace(paths, **changed)}
+
+
+@only_1_2
+def test_several_files_make_what_one_makes(models: ModelSet, parts: ModelSet, two_stage: TwoStageShot) -> None:
+    ours = render_shot(parts, two_stage)
+    assert same(ours, *call_sdk(models, two_stage))
+    paths = split_paths(parts, embeddings_weight_paths=(str(parts.checkpoint),))
+    assert same(ours, *call_sdk(parts, two_stage, constructor=paths))
+    whole = component_sizes(check(models, two_stage).checkpoint, models.text_encoder, None, "bf16")
+    assert component_sizes(check(parts, two_stage).checkpoint, parts.text_encoder, None, "bf16") == whole
+
+
+@only_1_2
+@pytest.mark.parametrize("offload", ["none", "cpu", "disk"])
+def test_gemma_in_one_file_with_the_projection(
+    models: ModelSet, parts: ModelSet, distilled: DistilledShot, tmp_path: Path, offload: str
+) -> None:
+    from ltx_core.text_encoders.gemma import gemma_assets
+
+    tensors, metadata = load_file(parts.checkpoint), metadata_of(parts.checkpoint)
+    projection = {name: each for name, each in tensors.items() if name.startswith(PROJECTION)}
+    alone = tmp_path / "transformer-alone.safetensors"
+    save_file({name: each for name, each in tensors.items() if name not in projection}, alone, metadata)
+    packed, about = gemma_assets.build_text_encoder_tensors_from_gemma_root(str(models.text_encoder), projection)
+    file = tmp_path / "gemma-with-projection.safetensors"
+    save_file(packed, file, about)
+    chosen = replace(parts, checkpoint=alone, text_encoder=file, offload=offload)
+    ours = render_shot(chosen, distilled)
+    assert same(ours, *call_sdk(models, distilled))
+    assert same(ours, *call_sdk(chosen, distilled, constructor=split_paths(chosen)))
+    sizes = component_sizes(check(chosen, distilled).checkpoint, chosen.text_encoder, None, "bf16")
+    assert sizes == component_sizes(check(models, distilled).checkpoint, models.text_encoder, None, "bf16")
+
+
+@only_1_2
+def test_another_video_vae(models: ModelSet, parts: ModelSet, distilled: DistilledShot, tmp_path: Path) -> None:
+    assert parts.video_vae is not None
+    other = tmp_path / "darker.safetensors"
+    tensors = {name: each * 0.5 if "decoder" in name else each for name, each in load_file(parts.video_vae).items()}
+    save_file(tensors, other, metadata_of(parts.video_vae))
+    from ltx_pipelines.utils.model_paths import ModelPaths
+
+    paths = ModelPaths.from_monolith(str(models.checkpoint), str(models.text_encoder), video_vae_path=str(other))
+    ours = render_shot(replace(models, video_vae=other), distilled)
+    assert same(ours, *call_sdk(models, distilled, constructor={"model_paths": paths}))
+    assert not torch.equal(ours.frames, render_shot(models, distilled).frames)
+
+
+@only_1_2
+def test_parts_that_are_missing(
+    parts: ModelSet, distilled: DistilledShot, weight_reads: list[int], tmp_path: Path
+) -> None:
+    with pytest.raises(errors.CheckpointIncomplete, match="choose the files of video_vae and audio_vae"):
+        render_shot(replace(parts, video_vae=None, audio_vae=None), distilled)
+    with pytest.raises(errors.CheckpointIncomplete, match="the audio decoder, the vocoder"):
+        render_shot(replace(parts, audio_vae=None), distilled)
+    with pytest.raises(errors.CheckpointIncomplete, match="the video encoder, the video decoder"):
+        render_shot(replace(parts, video_vae=parts.audio_vae), distilled)
+    with pytest.raises(errors.WrongKindOfModel, match="no LTX-2 transformer"):
+        assert parts.video_vae is not None
+        render_shot(replace(parts, checkpoint=parts.video_vae), distilled)
+    with pytest.raises(errors.TextEncoderIncomplete, match="gemma_config"):
+        render_shot(replace(parts, text_encoder=parts.checkpoint), distilled)
+    assert weight_reads == []
+
+
+def with_duration_head(models: ModelSet, folder: Path, seconds: float) -> ModelSet:
+    """The checkpoint with a duration head that always says ``seconds``."""
+    from ltx_core.duration_head import DurationHeadConfigurator
+
+    from dev.tiny_weights import module_of
+
+    metadata = metadata_of(models.checkpoint)
+    state = module_of(DurationHeadConfigurator, json.loads(metadata["config"])).state_dict()
+    head = {f"duration_head.{name}": torch.zeros_like(each).bfloat16() for name, each in state.items()}
+    head["duration_head.mlp_out.bias"] += torch.log(torch.tensor(seconds)).bfloat16()
+    path = folder / f"with-head-{seconds}.safetensors"
+    save_file(load_file(models.checkpoint) | head, path, metadata)
+    return replace(models, checkpoint=path)
+
+
+@only_1_2
+@pytest.mark.parametrize("kind", [DistilledShot, TwoStageShot, OneStageShot])
+def test_the_model_says_how_long(models: ModelSet, tmp_path: Path, kind: type[Shot]) -> None:
+    from ltx_pipelines.utils.types import AutoDuration
+
+    guided = {} if kind is DistilledShot else {"steps": 2, "negative_prompt": "blurry"}
+    shot = kind(**MOST, **guided)
+    chosen = with_duration_head(models, tmp_path, 1.4)
+    ours = render_shot(chosen, replace(shot, auto_duration=True))
+    assert same(ours, *call_sdk(chosen, shot, num_frames=AutoDuration(1.0, 41 / 24)))
+    assert ours.frames.shape[0] == 33
+    (note,) = (note for note in ours.notes if note.code == "auto-duration")
+    assert note.values["frames"] == 33
+    longest = render_shot(with_duration_head(models, tmp_path, 9.0), replace(shot, auto_duration=True))
+    assert len(longest.frames) == 41, "never longer than the shot says"
+    if kind is DistilledShot:
+        trimmed = render_shot(chosen, replace(shot, auto_duration=True, tail_trim=8))
+        assert len(trimmed.frames) == 25
+        head = replace(models, duration_head=chosen.checkpoint)
+        assert torch.equal(render_shot(head, replace(shot, auto_duration=True)).frames, ours.frames)
+
+
+@only_1_2
+def test_where_nothing_says_how_long(models: ModelSet, guide: Guide, weight_reads: list[int]) -> None:
+    with pytest.raises(errors.LengthNotPredicted, match="has a duration head"):
+        render_shot(models, DistilledShot(**MOST, auto_duration=True))
+    with pytest.raises(errors.LengthNotPredicted, match="no such input"):
+        render_shot(models, KeyframesShot(**MOST, guides=(guide,), auto_duration=True))
+    assert weight_reads == []
+
+
+@only_1_2
+def test_a_checkpoint_for_another_gemma(
+    models: ModelSet, distilled: DistilledShot, tmp_path: Path, weight_reads: list[int]
+) -> None:
+    metadata = metadata_of(models.checkpoint) | {
+        "gemma_source_checkpoint": json.dumps({"gemma_version": "gemma4-12b-ltx-v1"}),
+        "model_version": "2.5.0",
+    }
+    path = tmp_path / "newer.safetensors"
+    save_file(load_file(models.checkpoint), path, metadata)
+    with pytest.raises(errors.WrongGemma, match="asks for gemma4-12b-ltx-v1 and not for none"):
+        render_shot(replace(models, checkpoint=path), distilled)
+    assert weight_reads == []
+
+
+@only_1_2
+def test_2_5_is_sampled_as_the_sdk_does_it(models: ModelSet, distilled: DistilledShot, tmp_path: Path) -> None:
+    """From 2.5 on the first stage of Distilled adds noise at every step."""
+    # Without a Gemma of its own, which such a file would have: only the version is what is looked at here.
+    root = Path(shutil.copytree(models.text_encoder, tmp_path / "gemma"))
+    config = json.loads((root / "config.json").read_text(encoding="utf-8")) | {"gemma_version": "v1"}
+    (root / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    metadata = metadata_of(models.checkpoint) | {
+        "gemma_source_checkpoint": json.dumps({"gemma_version": "v1"}),
+        "model_version": "2.5.0",
+    }
+    path = tmp_path / "newer.safetensors"
+    save_file(load_file(models.checkpoint), path, metadata)
+    chosen = replace(models, checkpoint=path, text_encoder=root)
+    ours = render_shot(chosen, distilled)
+    assert same(ours, *call_sdk(chosen, distilled))
+    assert not torch.equal(ours.frames, render_shot(models, distilled).frames)
+    assert inspect_models(chosen).trained_compression == 18
+
+
+class TestOnSdk10:
+    """What it cannot do is said before anything is read, with the line that brings it."""
+
+    pytestmark = only_1_0
+
+    def test_several_files(self, parts: ModelSet, distilled: DistilledShot, weight_reads: list[int]) -> None:
+        with pytest.raises(errors.SdkTooOld, match=r"A model in several files needs .* SDK 1\.2") as caught:
+            render_shot(parts, distilled)
+        assert INSTALL_1_2 in str(caught.value)
+        with pytest.raises(errors.SdkTooOld):
+            render_shot(replace(parts, video_vae=None, audio_vae=None), distilled)
+        assert weight_reads == []
+
+    def test_gemma_in_one_file(self, models: ModelSet, distilled: DistilledShot, weight_reads: list[int]) -> None:
+        with pytest.raises(errors.SdkTooOld, match="The text encoder in one file"):
+            render_shot(replace(models, text_encoder=models.checkpoint), distilled)
+        assert weight_reads == []
+
+    def test_a_newer_checkpoint(
+        self, models: ModelSet, distilled: DistilledShot, tmp_path: Path, weight_reads: list[int]
+    ) -> None:
+        path = tmp_path / "newer.safetensors"
+        metadata = metadata_of(models.checkpoint) | {"gemma_source_checkpoint": "{}", "model_version": "2.5.0"}
+        save_file(load_file(models.checkpoint), path, metadata)
+        with pytest.raises(errors.SdkTooOld, match=r"'newer\.safetensors' \(LTX-2\.5\.0\) needs"):
+            render_shot(replace(models, checkpoint=path), distilled)
+        assert weight_reads == []
+
+    def test_auto_duration(self, models: ModelSet, weight_reads: list[int]) -> None:
+        with pytest.raises(errors.SdkTooOld, match="auto_duration needs"):
+            render_shot(models, DistilledShot(**MOST, auto_duration=True))
+        assert weight_reads == []
+
+    def test_what_can_be_left_out_is_reported(self, models: ModelSet, two_stage: TwoStageShot) -> None:
+        chosen = replace(models, compile=True, offload="cpu")
+        ours = render_shot(chosen, replace(two_stage, guidance_batch=4))
+        ignored = {note.code: note for note in ours.notes if "install" in note.values}
+        assert ignored.keys() == {"compile-ignored", "guidance-batch-ignored", "fit-no-offload"}
+        assert all(INSTALL_1_2 in note.values["install"] for note in ignored.values())
+        assert torch.equal(ours.frames, render_shot(models, two_stage).frames)
+
+
+@pytest.mark.parametrize("count", [0, 5])
+def test_guidance_batch_is_a_number_of_passes(models: ModelSet, two_stage: TwoStageShot, count: int) -> None:
+    with pytest.raises(errors.ValueOutOfRange, match="guidance_batch"):
+        check(models, replace(two_stage, guidance_batch=count))
+
+
+def test_unknown_offload(models: ModelSet, distilled: DistilledShot) -> None:
+    with pytest.raises(errors.UnknownChoice, match="offload is 'gpu'"):
+        check(replace(models, offload="gpu"), distilled)
