@@ -9,14 +9,21 @@ from comfy_api.latest import io
 
 from ..storymotion.ltx.guidance import Guidance
 from ..storymotion.ltx.models import Lora
-from ..storymotion.ltx.preflight import STEPS_RANGE
+from ..storymotion.ltx.preflight import MOST_PASSES, STEPS_RANGE
 from ..storymotion.ltx.render import Order
 from ..storymotion.ltx.shots import GuidedShot, KeyframesShot, OneStageShot, TwoStageShot
 from .folders import LORAS, choices, path_of
 from .language import says_errors_in_users_language
 from .models import checked_when_it_runs, fingerprint_choices
 from .scenes import make_shots
-from .shots import name_input, options_of_every_shot, shot_inputs, shot_outputs, tiling_input
+from .shots import (
+    auto_duration_input,
+    name_input,
+    options_of_every_shot,
+    shot_inputs,
+    shot_outputs,
+    tiling_input,
+)
 from .types import LTX2Guidance, LTX2Guides
 
 
@@ -40,6 +47,19 @@ def guided_inputs() -> list[io.Input]:
         ),
         LTX2Guidance.Input("guidance", optional=True, tooltip="From LTX-2 Guidance; without it the checkpoint's own."),
     ]
+
+
+def guidance_batch_input() -> io.Input:
+    """How many passes of a guided step run together."""
+    return io.Int.Input(
+        "guidance_batch",
+        default=1,
+        min=1,
+        max=MOST_PASSES,
+        optional=True,
+        tooltip="Passes of guidance that run together. More is faster where weights are offloaded, and takes more "
+        "memory. Needs SDK 1.2.",
+    )
 
 
 def distilled_lora_inputs() -> list[io.Input]:
@@ -89,6 +109,8 @@ class StoryMotionTwoStage(io.ComfyNode):
                 *guided_inputs(),
                 *options_of_every_shot(),
                 tiling_input(),
+                guidance_batch_input(),
+                auto_duration_input(),
                 name_input(),
             ],
             outputs=shot_outputs(),
@@ -120,7 +142,14 @@ class StoryMotionOneStage(io.ComfyNode):
             category="StoryMotion/LTX-2",
             description="Guided steps at full size with the dev checkpoint: no upscaler and no distilled LoRA, "
             "sizes in steps of 32 pixels. Slow and hungry at large sizes: the shot is decoded in one piece.",
-            inputs=[*shot_inputs(), *guided_inputs(), *options_of_every_shot(), name_input()],
+            inputs=[
+                *shot_inputs(),
+                *guided_inputs(),
+                *options_of_every_shot(),
+                guidance_batch_input(),
+                auto_duration_input(),
+                name_input(),
+            ],
             outputs=shot_outputs(),
             is_input_list=True,
         )
@@ -151,6 +180,7 @@ class StoryMotionKeyframes(io.ComfyNode):
                 *guided_inputs(),
                 *every_shot,
                 tiling_input(),
+                guidance_batch_input(),
                 name_input(),
             ],
             outputs=shot_outputs(),

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from comfy_api.latest import io
 
 from ..storymotion.errors import StoryMotionError
 from ..storymotion.ltx.lora import match_lora
-from ..storymotion.ltx.models import BOTH_STAGES, KEEPS, LORA_STAGES, PRECISIONS, Lora, ModelSet
+from ..storymotion.ltx.models import BOTH_STAGES, KEEPS, LORA_STAGES, OFFLOADS, PRECISIONS, Lora, ModelSet
 from ..storymotion.ltx.split_files import inspect_models
 from ..storymotion.report import speak
-from .folders import CHECKPOINTS, LORAS, NONE, TEXT_ENCODERS, UPSCALERS, choices, fingerprint, path_of
+from .folders import (
+    CHECKPOINTS,
+    LORAS,
+    MODEL_PATCHES,
+    NONE,
+    TEXT_ENCODERS,
+    UPSCALERS,
+    VAES,
+    choices,
+    choices_or_none,
+    fingerprint,
+    path_of,
+)
 from .language import says_errors_in_users_language, user_language
 from .types import LTX2Model
 
@@ -41,13 +54,14 @@ class StoryMotionLTX2Model(io.ComfyNode):
                 io.Combo.Input(
                     "checkpoint",
                     options=choices(CHECKPOINTS),
-                    tooltip="Lightricks' LTX-2 file with everything in it (models/checkpoints). "
-                    "The distilled file for Distilled, the dev file for Two Stage.",
+                    tooltip="Lightricks' LTX-2 file with everything in it (models/checkpoints), or a transformer alone "
+                    "(models/diffusion_models). The distilled file for Distilled, the dev file for Two Stage.",
                 ),
                 io.Combo.Input(
                     "text_encoder",
                     options=choices(TEXT_ENCODERS),
-                    tooltip="The Gemma 3 folder (a sub-folder of models/text_encoders, not a single file).",
+                    tooltip="The Gemma 3 folder (a sub-folder of models/text_encoders); for LTX-2.5 the single file "
+                    "that comes with it.",
                 ),
                 io.Combo.Input(
                     "spatial_upscaler",
@@ -71,34 +85,106 @@ class StoryMotionLTX2Model(io.ComfyNode):
                     tooltip="Where models stay between shots: disk = nowhere, ram = main memory, vram = on the GPU. "
                     "auto = the best that fits. Kept models leave when ComfyUI needs the room.",
                 ),
+                io.Combo.Input(
+                    "offload",
+                    options=list(OFFLOADS),
+                    default="auto",
+                    optional=True,
+                    tooltip="Where the layers of the transformer and of Gemma come to the GPU from, one by one, on a "
+                    "card that is too small for them: cpu = main memory, disk = the file (slowest). auto = only when "
+                    "it has to be. Needs SDK 1.2.",
+                ),
+                io.Boolean.Input(
+                    "compile",
+                    default=False,
+                    optional=True,
+                    tooltip="Run the transformer through torch.compile. The first shot of every size takes minutes "
+                    "longer, the next ones less. Needs SDK 1.2.",
+                ),
+                io.Combo.Input(
+                    "video_vae",
+                    options=choices_or_none(VAES),
+                    default=NONE,
+                    optional=True,
+                    tooltip="The video VAE of a model in several files, as LTX-2.5 (models/vae), or one that replaces "
+                    "the checkpoint's. none = it is in the checkpoint. Needs SDK 1.2.",
+                ),
+                io.Combo.Input(
+                    "audio_vae",
+                    options=choices_or_none(VAES),
+                    default=NONE,
+                    optional=True,
+                    tooltip="The audio VAE of a model in several files, as LTX-2.5 (models/vae). none = it is in the "
+                    "checkpoint. Needs SDK 1.2.",
+                ),
+                io.Combo.Input(
+                    "duration_head",
+                    options=choices_or_none(MODEL_PATCHES),
+                    default=NONE,
+                    optional=True,
+                    tooltip="What auto_duration of the shot nodes asks for the length (models/model_patches). none = "
+                    "it is in the checkpoint, or not needed. Needs SDK 1.2.",
+                ),
             ],
             outputs=[LTX2Model.Output(display_name="model", tooltip="For the LTX-2 nodes that make shots.")],
         )
 
     @classmethod
     def validate_inputs(
-        cls, checkpoint: str | None = None, text_encoder: str | None = None, spatial_upscaler: str | None = None
+        cls,
+        checkpoint: str | None = None,
+        text_encoder: str | None = None,
+        spatial_upscaler: str | None = None,
+        video_vae: str | None = None,
+        audio_vae: str | None = None,
+        duration_head: str | None = None,
     ) -> bool | str:
-        return checked_when_it_runs(checkpoint, text_encoder, spatial_upscaler)
+        return checked_when_it_runs(checkpoint, text_encoder, spatial_upscaler, video_vae, audio_vae, duration_head)
 
     @classmethod
     def fingerprint_inputs(cls, **inputs: Any) -> Any:
-        folders = ((CHECKPOINTS, "checkpoint"), (TEXT_ENCODERS, "text_encoder"), (UPSCALERS, "spatial_upscaler"))
+        folders = (
+            (CHECKPOINTS, "checkpoint"),
+            (TEXT_ENCODERS, "text_encoder"),
+            (UPSCALERS, "spatial_upscaler"),
+            (VAES, "video_vae"),
+            (VAES, "audio_vae"),
+            (MODEL_PATCHES, "duration_head"),
+        )
         return fingerprint_choices(*((folder, inputs.get(name)) for folder, name in folders))
 
     @classmethod
     @says_errors_in_users_language
     def execute(
-        cls, checkpoint: str, text_encoder: str, spatial_upscaler: str, precision: str = "auto", keep: str = "auto"
+        cls,
+        checkpoint: str,
+        text_encoder: str,
+        spatial_upscaler: str,
+        precision: str = "auto",
+        keep: str = "auto",
+        offload: str = "auto",
+        compile: bool = False,
+        video_vae: str = NONE,
+        audio_vae: str = NONE,
+        duration_head: str = NONE,
     ) -> io.NodeOutput:
         models = ModelSet(
             checkpoint=path_of(CHECKPOINTS, checkpoint),
             text_encoder=path_of(TEXT_ENCODERS, text_encoder),
-            spatial_upscaler=None if spatial_upscaler == NONE else path_of(UPSCALERS, spatial_upscaler),
+            spatial_upscaler=_path_or_none(UPSCALERS, spatial_upscaler),
             precision=precision,
             keep=keep,
+            offload=offload,
+            compile=compile,
+            video_vae=_path_or_none(VAES, video_vae),
+            audio_vae=_path_or_none(VAES, audio_vae),
+            duration_head=_path_or_none(MODEL_PATCHES, duration_head),
         )
         return io.NodeOutput(models)
+
+
+def _path_or_none(folder: str, name: str) -> Path | None:
+    return None if name == NONE else path_of(folder, name)
 
 
 def fingerprint_choices(*chosen: tuple[str, Any]) -> Any:

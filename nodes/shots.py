@@ -100,6 +100,17 @@ def tiling_input() -> io.Input:
     )
 
 
+def auto_duration_input() -> io.Input:
+    """For the pipelines that can ask the model for a length."""
+    return io.Boolean.Input(
+        "auto_duration",
+        default=False,
+        optional=True,
+        tooltip="Let the model say how long the shot should be, from 1 s to frames. Needs SDK 1.2 and a duration "
+        "head, which comes with LTX-2.5.",
+    )
+
+
 def shot_outputs() -> list[io.Output]:
     """The shot and what was done to make it."""
     return [
@@ -136,7 +147,7 @@ class StoryMotionDistilled(io.ComfyNode):
             category="StoryMotion/LTX-2",
             description="The fastest way to a shot: 8 steps at half size, 3 at full size, with the distilled "
             "checkpoint. No guidance and no negative prompt.",
-            inputs=[*shot_inputs(), *options_of_every_shot(), tiling_input(), name_input()],
+            inputs=[*shot_inputs(), *options_of_every_shot(), tiling_input(), auto_duration_input(), name_input()],
             outputs=shot_outputs(),
             is_input_list=True,
         )

@@ -20,6 +20,7 @@ from storymotion.ltx.preflight import check
 from storymotion.ltx.render import render_shot
 from storymotion.ltx.shots import DistilledShot, TwoStageShot
 
+from .sdk_parts import IS_1_0
 from .test_lora_layouts import Tensors, pairs_for, save, tensors_of
 from .test_render import same
 
@@ -101,6 +102,8 @@ def test_layouts(models: ModelSet, distilled: DistilledShot, tmp_path: Path, lay
     assert note.code == ("checkpoint-8-bit-stays" if precision == "fp8" else "checkpoint-8-bit-unfolded")
     if layout == "Lightricks":
         assert note.values["count"] == len([key for key in load_file(eight_bits.checkpoint) if "input_scale" in key])
+        if not IS_1_0:
+            return  # it folds this layout itself when it is asked for fp8 (test_sdk_1_2), and fails when it is not
         dropped = call_sdk(eight_bits, distilled, fp8=precision == "fp8")
         assert not torch.equal(dropped[0], theirs[0]), "the SDK folds the scales itself, so this is not needed"
 
