@@ -16,6 +16,7 @@ import pytest
 from dev.tiny_models import TinyModels
 from storymotion.errors import DoesNotFit, PrecisionDoesNotFit, TextEncoderIncomplete
 from storymotion.ltx import compat
+from storymotion.ltx.abilities import INSTALL_1_2, SDK_1_2
 from storymotion.ltx.checkpoint import TRANSFORMER, inspect_checkpoint
 from storymotion.ltx.fit import Weighed, plan_memory, plan_weighed, weigh_models
 from storymotion.ltx.fit_load import without_connectors
@@ -462,6 +463,58 @@ def test_the_size_of_an_ic_loras_reference_is_read_from_its_header(
 def test_planning_does_not_import_torch() -> None:
     code = "import sys, storymotion.ltx.fit, storymotion.cost; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False).returncode == 0
+
+
+# --- weights that are streamed (SDK 1.2) -------------------------------------------------------------------------
+
+
+def plan_1_2(machine: Machine, offload: str = "auto", shot: Shot = FIVE_SECONDS) -> MemoryPlan:
+    return plan_weighed(weigh_models(headers("2.3"), SDK_1_2), replace(MODELS, offload=offload), shot, machine)
+
+
+@pytest.mark.parametrize(
+    ("machine", "precision", "offload", "keep"),
+    [
+        (cuda(79, 128), "bf16", "none", "vram"),
+        (cuda(47, 64), "bf16", "none", "disk"),
+        (cuda(31, 64), "fp8", "none", "ram"),
+        (cuda(22.3, 64), "fp8", "cpu", "ram"),
+        (cuda(22.3, 32), "fp8", "disk", "disk"),
+        (cuda(12, 64), "fp8", "cpu", "disk"),
+        (cpu(64), "bf16", "none", "disk"),
+        (apple(64), "bf16", "none", "disk"),
+    ],
+)
+def test_weights_are_streamed_only_where_they_have_to_be(
+    machine: Machine, precision: str, offload: str, keep: str
+) -> None:
+    made = plan_1_2(machine)
+    assert (made.precision, made.offload, made.keep) == (precision, offload, keep)
+    assert ("fit-offload" in codes(made)) == (offload != "none")
+    if offload != "none":
+        assert made.text_encoder_device == "cuda" and not made.tight
+        assert made.peak.peak < machine.room
+
+
+def test_who_asks_for_it_gets_it() -> None:
+    asked = plan_1_2(cuda(79, 128), "disk")
+    assert asked.offload == "disk" and asked.precision == "bf16"
+    assert asked.peak.peak < 16 * GIB < plan_1_2(cuda(79, 128)).peak.peak
+    with pytest.raises(DoesNotFit):
+        plan_1_2(cuda(12, 64), "none")
+
+
+def test_sdk_1_0_says_what_it_takes() -> None:
+    made = plan(cuda(79, 128), models=replace(MODELS, offload="cpu"))
+    (said,) = (line for line in made.lines if line.code == "fit-no-offload")
+    assert made.offload == "none" and INSTALL_1_2 in said.values["install"]
+
+
+def test_what_streams_takes_two_layers_and_what_is_around_them() -> None:
+    sizes, streamed = weigh(headers("2.3"), "bf16"), released("2.3").streamed["bf16"]
+    assert streamed["transformer"] / GIB == pytest.approx(2.24, abs=0.01)
+    layer = (sizes["transformer"] - streamed["transformer"]) / 46
+    assert layer / 2**20 == pytest.approx(738, abs=1), "48 equal blocks of 738 MiB, two of them there"
 
 
 # --- loading the transformer alone -------------------------------------------------------------------------------

@@ -258,3 +258,9 @@ def test_guidance_batch_is_a_number_of_passes(models: ModelSet, two_stage: TwoSt
 def test_unknown_offload(models: ModelSet, distilled: DistilledShot) -> None:
     with pytest.raises(errors.UnknownChoice, match="offload is 'gpu'"):
         check(replace(models, offload="gpu"), distilled)
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.ko.md"])
+def test_the_readme_has_the_same_line(readme: str) -> None:
+    text = (Path(__file__).parents[2] / readme).read_text(encoding="utf-8")
+    assert f"python -m pip install {INSTALL_1_2}\n" in text
