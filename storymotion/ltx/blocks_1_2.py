@@ -5,6 +5,8 @@ block has its builder: ``build`` returns a handle, and the SDK's own builder bel
 The stages are wrapped as the SDK's ``RecordingDiffusionStage`` does it, to put away what they make.
 """
 
+# Checked with SDK 1.0, the one that is pinned: what only 1.2 has is unknown there.
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false, reportCallIssue=false
 from __future__ import annotations
 
 import importlib.metadata

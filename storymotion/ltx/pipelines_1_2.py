@@ -1,5 +1,7 @@
 """The pipeline classes of SDK 1.2.x: which one makes which shot, built and called with keywords only."""
 
+# Checked with SDK 1.0, the one that is pinned: what only 1.2 has is unknown there.
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false, reportCallIssue=false
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -41,7 +43,7 @@ def prepare(checked: Checked, device: torch.device, offload: str) -> Prepared:
     shot = checked.shot
     common = _of_every_pipeline(checked, device, offload)
     arguments = calls.arguments(checked) | {"tiling_config": _tiles(checked)}
-    upscaler = {"spatial_upsampler_path": str(checked.models.spatial_upscaler)}
+    upscaler: dict[str, Any] = {"spatial_upsampler_path": str(checked.models.spatial_upscaler)}
     if isinstance(shot, GuidedShot):
         arguments |= calls.guided(checked, shot) | {"max_batch_size": shot.guidance_batch}
     if isinstance(shot, OneStageShot):
@@ -137,8 +139,8 @@ class Length:
 
         predictor = DurationPredictor.from_checkpoint(str(self._path), self._pipeline.dtype, self._pipeline.device)
         assert predictor is not None  # its weights are in the header
-        self.frames = predictor(*args, **kwargs)
-        return self.frames
+        self.frames = frames = int(predictor(*args, **kwargs))
+        return frames
 
 
 def predict_length(checked: Checked, prepared: Prepared) -> Length | None:

@@ -4,6 +4,8 @@ Its own pipeline classes are called with keywords only. What is added sits where
 (``blocks_1_2``).
 """
 
+# Checked with SDK 1.0, the one that is pinned: what only 1.2 has is unknown there.
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false, reportCallIssue=false
 from __future__ import annotations
 
 import importlib.metadata

@@ -1,5 +1,7 @@
 """Models in several files, and shots whose length the model decides: on SDK 1.2 its own call, on 1.0 a sentence."""
 
+# Checked with SDK 1.0, the one that is pinned: what only 1.2 has is unknown there.
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false, reportCallIssue=false
 from __future__ import annotations
 
 import json
@@ -245,7 +247,7 @@ class TestOnSdk10:
         ours = render_shot(chosen, replace(two_stage, guidance_batch=4))
         ignored = {note.code: note for note in ours.notes if "install" in note.values}
         assert ignored.keys() == {"compile-ignored", "guidance-batch-ignored", "fit-no-offload"}
-        assert all(INSTALL_1_2 in note.values["install"] for note in ignored.values())
+        assert all(INSTALL_1_2 in str(note.values["install"]) for note in ignored.values())
         assert torch.equal(ours.frames, render_shot(models, two_stage).frames)
 
 
