@@ -246,13 +246,15 @@ def _device_type(model: Any) -> str | None:
 def _bytes_on(device_type: str | None, component: Component, model: Any) -> int:
     if not component.streams:
         return weight_bytes(model) if device_type in (None, _device_type(model)) else 0
-    # What is not on the device is a shape here, and the weights are in buffers of the SDK's, or in the file.
-    elsewhere = {"cpu": "cpu", "disk": None}[component.offload]
-    sizes: dict[str | None, int] = {}
-    for tensor in (*model.parameters(), *model.buffers()):
-        place = elsewhere if tensor.is_meta else tensor.device.type
-        sizes[place] = sizes.get(place, 0) + tensor.numel() * tensor.element_size()
-    return sizes.get(device_type, 0) if device_type else sum(size for place, size in sizes.items() if place)
+    tensors = [*model.parameters(), *model.buffers()]
+    whole = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    # All layers share two places on the device; one that has not run yet is a shape without memory.
+    shared = [tensor.untyped_storage() for tensor in tensors if not tensor.is_meta]
+    here = sum({storage.data_ptr(): storage.nbytes() for storage in shared}.values())
+    held = {component.device.split(":")[0]: here}
+    if component.offload == "cpu":
+        held["cpu"] = held.get("cpu", 0) + max(0, whole - here)
+    return sum(held.values()) if device_type is None else held.get(device_type, 0)
 
 
 def weight_bytes(model: Any) -> int:

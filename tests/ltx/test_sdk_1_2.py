@@ -113,6 +113,10 @@ def test_streamed_models_are_loaded_once_for_all_scenes(
         assert isinstance(outcome, RenderedShot), outcome
         assert same(outcome, *call_sdk(models, shot, distilled_lora=(tiny.distilled_lora, 0.6)))
     assert (residents.bytes_held() == 0) == (keep == "disk")
+    if keep == "ram" and offload == "cpu":
+        # Every layer once, and not once more for the place that it is brought to.
+        counted = residents.bytes_held("cpu")
+        assert counted <= 1.1 * sum(load.size for load in queue.loads)
     again = render_shots([Order(chosen, replace(shots[0], distilled_lora=None))], residents=residents)
     (outcome,) = again.outcomes
     assert isinstance(outcome, RenderedShot)
