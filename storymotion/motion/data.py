@@ -28,14 +28,15 @@ class Templates:
     speech: str
 
 
-def _read(name: str) -> dict:
+def read(name: str) -> dict:
+    """The content of one of the JSON files beside this one."""
     return json.loads((Path(__file__).parent / name).read_text(encoding="utf-8"))
 
 
 @lru_cache(maxsize=1)
 def templates() -> Templates:
     """The creator's gestures and the words around them."""
-    data = _read("templates.json")
+    data = read("templates.json")
     return Templates(
         hold=data["hold"],
         gestures={gesture["id"]: gesture["text"] for gesture in data["gestures"]},
@@ -48,17 +49,17 @@ def templates() -> Templates:
 @lru_cache(maxsize=1)
 def styles() -> dict[str, Style]:
     """All styles by id, in the order in which they are offered."""
-    return {each["id"]: Style(**each) for each in _read("styles.json")["styles"]}
+    return {each["id"]: Style(**each) for each in read("styles.json")["styles"]}
 
 
 @lru_cache(maxsize=1)
 def default_scene() -> str:
     """What is seen when the user says nothing about the scene."""
-    return _read("styles.json")["default_scene"]
+    return read("styles.json")["default_scene"]
 
 
 @lru_cache(maxsize=1)
 def folding() -> dict[int, str]:
     """A ``str.translate`` table: full-width ASCII forms and punctuation to plain ASCII, nothing else."""
     full_width = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
-    return full_width | {ord(mark): plain for mark, plain in _read("punctuation.json")["fold"].items()}
+    return full_width | {ord(mark): plain for mark, plain in read("punctuation.json")["fold"].items()}
