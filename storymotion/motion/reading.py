@@ -27,7 +27,11 @@ PLAIN = 0.5
 
 DIRECTION = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|\*(?=\S)[^*]+(?<=\S)\*")
 CLAUSES = re.compile(r"[,.!?~;:\n\"]+")
-FINAL_CONSONANTS = "\u3131\u3132\u3133\u3134\u3135\u3136\u3137\u3139\u313a\u313b\u313c\u313d\u313e\u313f\u3140\u3141\u3142\u3144\u3145\u3146\u3147\u3148\u314a\u314b\u314c\u314d\u314e"
+# In the order in which Unicode composes them (Hangul syllables, final consonants 1 to 27).
+FINAL_CONSONANTS = (
+    "\u3131\u3132\u3133\u3134\u3135\u3136\u3137\u3139\u313a\u313b\u313c\u313d\u313e\u313f"
+    "\u3140\u3141\u3142\u3144\u3145\u3146\u3147\u3148\u314a\u314b\u314c\u314d\u314e"
+)
 
 
 @dataclass(frozen=True)
@@ -65,14 +69,14 @@ class _Cue:
 def read_line(dialogue: str) -> Reading:
     """Read a line in any language. Deterministic, raises nothing, and the line itself is never altered."""
     marks = folded(stripped(dialogue))
-    directions = DIRECTION.findall(marks)
-    spoken = DIRECTION.sub(" ", marks).strip()
-    core = spoken.strip(' "\'')
+    directions = [each for each in DIRECTION.findall(marks) if _says_something(each)]
+    spoken = DIRECTION.sub(lambda match: " " if _says_something(match[0]) else match[0], marks).strip()
+    core = spoken.strip(" \"'")
     lines = core.lower()
     label = next((cue for cue in _cues() if cue.where == "line start" and cue.score >= IN_BRACKETS), None)
     labelled = label is not None and label.form.match(lines) is not None
     speech = speech_of(core)
-    words = any(each.isalnum() for each in core)
+    words = _says_something(core)
     found: dict[str, tuple[float, str]] = {}
 
     def add(intent: str, score: float, evidence: str) -> None:
@@ -81,7 +85,7 @@ def read_line(dialogue: str) -> Reading:
 
     for intent, score, evidence in _evidence(lines, directions, speech, marks):
         add(intent, score, evidence)
-    if not words and any(each.isalnum() for each in "".join(directions)):
+    if not words and directions:
         add("narrate", IN_BRACKETS, directions[0])
     if "!" in marks:
         more = min(EACH_MORE * (marks.count("!") - 1), MORE_AT_MOST)
@@ -111,9 +115,9 @@ def _evidence(lines: str, directions: list[str], speech: Speech, marks: str) -> 
     for cue in _cues():
         if cue.language not in ("", speech.language) or cue.only_with not in marks:
             continue
-        if cue.story_only and somebody or cue.without_marks and set("!?") & set(marks):
+        if (cue.story_only and somebody) or (cue.without_marks and set("!?") & set(marks)):
             continue
-        if speech.syllables < cue.min_syllables or clauses and clauses[-1].endswith(cue.unless_end or ("\0",)):
+        if speech.syllables < cue.min_syllables or (clauses and clauses[-1].endswith(cue.unless_end)):
             continue
         for text, match in _places(cue, lines, clauses, words, aside):
             found = match(text)
@@ -136,6 +140,11 @@ def _places(cue: _Cue, lines: str, clauses: list[str], words: list[str], aside: 
         yield from ((clause, cue.form.search) for clause in clauses)
 
 
+def _says_something(text: str) -> bool:
+    """Whether there is a letter or a digit in ``text``."""
+    return any(each.isalnum() for each in text)
+
+
 def _capitals(text: str) -> bool:
     """Whether two words or more are shouted in capitals."""
     letters = [each for each in text if each.isalpha()]
@@ -154,7 +163,9 @@ def _cues() -> tuple[_Cue, ...]:
 
 def _cue(intent: str, where: str, score: float, forms: list[str], **more) -> _Cue:
     end = "$" if where == "clause end" else ""
-    refused = [f"(?:{each})$" for each in more.pop("except", [])] + [f"^{each}" for each in more.pop("except_start", [])]
+    refused = [f"(?:{each})$" for each in more.pop("except", [])] + [
+        f"^{each}" for each in more.pop("except_start", [])
+    ]
     return _Cue(
         intent,
         where,

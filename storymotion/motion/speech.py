@@ -13,7 +13,9 @@ HANGUL = re.compile("[\uac00-\ud7a3]")
 JAMO = re.compile("[\u3131-\u318e]")
 # Small kana join the one before; the long vowel mark is one more.
 KANA = re.compile("[\u3041-\u3096\u30a1-\u30fa\u30fc\uff66-\uff9d]")
-SMALL_KANA = re.compile("[\u3041\u3043\u3045\u3047\u3049\u3083\u3085\u3087\u30a1\u30a3\u30a5\u30a7\u30a9\u30e3\u30e5\u30e7]")
+SMALL_KANA = re.compile(
+    "[\u3041\u3043\u3045\u3047\u3049\u3083\u3085\u3087\u30a1\u30a3\u30a5\u30a7\u30a9\u30e3\u30e5\u30e7]"
+)
 HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 LATIN_WORD = re.compile("[A-Za-z\u00c0-\u024f']+")
 VOWELS = re.compile("[aeiouy\u00e0-\u00e6\u00e8-\u00ef\u00f2-\u00f6\u00f9-\u00fd]+", re.IGNORECASE)

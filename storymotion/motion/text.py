@@ -28,6 +28,8 @@ def folded(text: str) -> str:
     """
     marks = text.translate(folding())
     seen = "".join(
-        each for each in marks if each in "\n\t " or not (unicodedata.category(each) in ("Cc", "Cf") or each in VARIATIONS)
+        each
+        for each in marks
+        if each in "\n\t " or not (unicodedata.category(each) in ("Cc", "Cf") or each in VARIATIONS)
     )
     return re.sub(r"[^\S\n]+", " ", seen).strip()
