@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+# How much may move, from one small gesture to all that the line feels.
+GUARDS = ("safe", "still", "expressive")
+
 
 @dataclass(frozen=True)
 class Gesture:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from ..errors import UnknownChoice
-from .data import read
+from .data import GUARDS, read
 
 KEEP, SOFTEN, DROP = "keep", "soften", "drop"
 LINTS = (KEEP, SOFTEN, DROP)
 # Softening twice is enough unless two replacements together make a new contradiction; then it is dropped.
 SOFTENINGS = 2
+# How Unicode numbers Hangul syllables: 28 of them, 27 with a final consonant, for each beginning.
+HANGUL_START, HANGUL_SYLLABLES, FINALS, FINAL_L = 0xAC00, 11172, 28, 8
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,11 @@ def lint_scene(text: str, guard: str = "safe", lint: str = KEEP) -> Lint:
     words out. Whole words only, in any case and spacing; what the text itself denies stays. A text in which
     nothing is found stays as it is to the byte, and a second pass changes nothing.
 
-    Raises UnknownChoice for an unknown ``lint``.
+    Raises UnknownChoice.
     """
-    if lint not in LINTS:
-        raise UnknownChoice("lint", lint, ", ".join(LINTS))
+    for name, value, choices in (("guard", guard, GUARDS), ("lint", lint, LINTS)):
+        if value not in choices:
+            raise UnknownChoice(name, value, ", ".join(choices))
     found = findings(text, _of_guard(guard))
     if lint == KEEP:
         return Lint(text, found)
@@ -88,6 +91,7 @@ def findings(text: str, names: tuple[str, ...]) -> tuple[Finding, ...]:
         if any(start < until and begin < end for begin, until in spared):
             continue
         category, instead = words.meaning[_key(match["form"])]
+        instead += _particle(match["particle"] or "", instead)
         if match[0][:1].isupper():
             instead = instead[:1].upper() + instead[1:]
         found.append(Finding(category, match[0], start, end, _negated(text, start, end), instead))
@@ -97,6 +101,20 @@ def findings(text: str, names: tuple[str, ...]) -> tuple[Finding, ...]:
 def _negated(text: str, start: int, end: int) -> bool:
     before, after = _negations()
     return bool(before.search(text[:start]) or after.match(text[end:]))
+
+
+def _particle(particle: str, word: str) -> str:
+    """A Korean particle in the form that goes with the last syllable of ``word``."""
+    last = ord(word[-1]) - HANGUL_START if word else -1
+    if not (particle and 0 <= last < HANGUL_SYLLABLES):
+        return particle
+    final = last % FINALS
+    for after_consonant, after_vowel in _pairs():
+        if particle in (after_consonant, after_vowel):
+            # The one of direction takes its short form after a final L, too.
+            short = final == 0 or (len(after_consonant) > 1 and final == FINAL_L)
+            return after_vowel if short else after_consonant
+    return particle
 
 
 def _tidy(text: str) -> str:
@@ -129,8 +147,16 @@ def _words(names: tuple[str, ...]) -> _Words:
         if need in names:
             meaning |= {_key(form): (need, "") for form in forms}
     # A particle that clings to a Korean noun belongs to its word.
-    cling = rf"(?:(?<=[\uac00-\ud7a3]){data['korean_particles']})?"
-    return _Words(re.compile(rf"(?<!\w)(?P<form>{_pattern(list(meaning))}){cling}(?!\w)", re.IGNORECASE), meaning)
+    particles = [each for pair in data["korean_particles"]["pairs"] for each in pair]
+    clinging = _pattern(particles + data["korean_particles"]["others"])
+    pattern = rf"(?<!\w)(?P<form>{_pattern(list(meaning))})(?:(?<=[\uac00-\ud7a3])(?P<particle>{clinging}))?(?!\w)"
+    return _Words(re.compile(pattern, re.IGNORECASE), meaning)
+
+
+@lru_cache(maxsize=1)
+def _pairs() -> list[tuple[str, str]]:
+    """Korean particles with one form after a consonant and one after a vowel."""
+    return read("lint.json")["korean_particles"]["pairs"]
 
 
 @lru_cache(maxsize=1)

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from ..errors import UnknownChoice
 from ..report import Line, line
 from .compose import write_prompt
-from .data import Gesture, engines, styles, templates
+from .data import GUARDS, Gesture, engines, styles, templates
 from .lint import DROP, KEEP, LINTS, Finding, lint_scene, shows
 from .reading import Reading, read_line
 from .rule import choose_gesture
 from .text import stripped
 
 AUTO = "auto"
-GUARDS = ("safe", "still", "expressive")
 # Who renders a scene of a story; prompts can also be written for LTX-2.5 (see prompt_engines).
 ENGINES = ("ltx-2", "seedance")
 STILL = "still"
