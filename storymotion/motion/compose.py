@@ -44,15 +44,15 @@ def write_prompt(engine: Engine, style: Style, scene: str, motion: str, silent_m
     if left_out:
         motion = silent_motion
     short = _cut(seen, room - prompt_words(motion) + RESERVE // 2)
-    filler = ""
-    for sentence in engine.filler:
-        more = f"{filler}. {sentence}" if filler else sentence
-        if prompt_words(empty) + prompt_words(f"{short} {motion} {filler}") >= engine.filler_until:
-            break
-        filler = more
-    state = f"{state}. {filler}" if filler else state
     shown = short or default_scene(style.illustrated)
-    text = _filled(engine.layout, look=style.look, scene=shown, motion=motion[:1].upper() + motion[1:], state=state)
+    motion = motion[:1].upper() + motion[1:]
+    text = _filled(engine.layout, look=style.look, scene=shown, motion=motion, state=state)
+    for sentence in engine.filler:
+        state = f"{state}. {sentence}"
+        longer = _filled(engine.layout, look=style.look, scene=shown, motion=motion, state=state)
+        if len(text.split()) >= engine.filler_until or prompt_words(longer) > engine.most_words:
+            break
+        text = longer
     return Prompt(text, short != seen, left_out)
 
 
