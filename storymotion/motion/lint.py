@@ -14,6 +14,8 @@ KEEP, SOFTEN, DROP = "keep", "soften", "drop"
 LINTS = (KEEP, SOFTEN, DROP)
 # Softening twice is enough unless two replacements together make a new contradiction; then it is dropped.
 SOFTENINGS = 2
+# Characters in front of a finding in which what denies it is looked for.
+NEGATION_WINDOW = 120
 # How Unicode numbers Hangul syllables: 28 of them, 27 with a final consonant, for each beginning.
 HANGUL_START, HANGUL_SYLLABLES, FINALS, FINAL_L = 0xAC00, 11172, 28, 8
 
@@ -100,7 +102,10 @@ def findings(text: str, names: tuple[str, ...]) -> tuple[Finding, ...]:
 
 def _negated(text: str, start: int, end: int) -> bool:
     before, after = _negations()
-    return bool(before.search(text[:start]) or after.match(text[end:]))
+    # A few words back are enough; a word that the window cuts is no word.
+    back = max(0, start - NEGATION_WINDOW)
+    words = text[back:start] if back == 0 else text[back:start].partition(" ")[2]
+    return bool(before.search(words) or after.match(text, end))
 
 
 def _particle(particle: str, word: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -97,6 +99,17 @@ def test_styles_are_the_creators_families() -> None:
     }
     assert families == {"animation": 12, "live-action": 5, "genre": 5, "illustration": 5, "traditional": 5}
     assert list(styles())[:4] == ["anime", "storybook", "webtoon", "pencil"]
+
+
+def test_gestures_and_styles_have_the_korean_names_that_the_editor_shows() -> None:
+    file = Path(__file__).parents[2] / "locales" / "ko" / "nodeDefs.json"
+    shown = json.loads(file.read_text(encoding="utf-8"))["SafeMotionMapper"]["inputs"]
+    assert shown["style"]["options"] == {style.id: style.label_ko for style in styles().values()}
+    gestures = templates().gestures
+    assert {each: shown["preset"]["options"][each] for each in preset_choices()[1:]} == {
+        each: gestures[each].label_ko for each in preset_choices()[1:]
+    }
+    assert all(re.search("[\uac00-\ud7a3]", each.label_ko) for each in gestures.values())
 
 
 def test_negatives_ask_for_no_less_drawing() -> None:
