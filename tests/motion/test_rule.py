@@ -108,6 +108,11 @@ def test_lines(dialogue: str, preset: str | None) -> None:
     assert choose_gesture(dialogue).preset == preset
 
 
+def test_why_there_is_no_gesture_is_told_apart() -> None:
+    reasons = [choose_gesture(line).reason.code for line in ("", "...", "[The door closes.]", "Narrator: Hello!")]
+    assert reasons == ["motion-empty-line", "motion-no-words", "motion-narration", "motion-narration"]
+
+
 @given(st.text())
 def test_any_text_gets_a_choice_and_always_the_same(dialogue: str) -> None:
     assert choose_gesture(dialogue) == choose_gesture(dialogue)
