@@ -58,8 +58,11 @@ class FakeSeedanceProcess:
     def environ(self, data: Path) -> dict[str, str]:
         """What ComfyUI with the base directory ``data`` needs: every gate open, and a journal of its own.
 
-        The journal is not the usual one, so that what is only played here never counts as money spent.
+        The journal, in a folder that this makes, is not the usual one, so that what is only played here never
+        counts as money spent.
         """
+        home = data.resolve() / "user" / "storymotion-fake-seedance"
+        home.mkdir(parents=True, exist_ok=True)
         return {
             "ARK_BASE_URL": self.base_url,
             "ARK_API_KEY": "test-fake-seedance",
@@ -68,7 +71,7 @@ class FakeSeedanceProcess:
             "SEEDANCE_TERMS_READ": datetime.date.today().isoformat(),
             "SEEDANCE_MAX_USD_PER_RUN": str(MAX_USD_PER_RUN),
             "SEEDANCE_MAX_USD_PER_DAY": str(MAX_USD_PER_DAY),
-            "STORYMOTION_HOME": str(data.resolve() / "user" / "storymotion-fake-seedance"),
+            "STORYMOTION_HOME": str(home),
         }
 
     def __enter__(self) -> FakeSeedanceProcess:

@@ -18,6 +18,7 @@ LONGEST_KEY = 512
 LARGEST_FILE = 4096
 TEST_PREFIX = "test-"
 SHORTEST_KEY = 8
+WINDOWS = os.name == "nt"
 
 
 class Secret:
@@ -72,7 +73,7 @@ def load_key(provider: Provider, environ: Mapping[str, str]) -> tuple[Secret, tu
         source = environ.get(provider.key_file_variable, "").strip()
         if not source:
             raise KeyMissing(provider.name, provider.key_variable, provider.key_file_variable)
-        text, notes = _read_file(provider, Path(source).expanduser())
+        text, notes = _read_file(provider, Path(source))
     if not (SHORTEST_KEY <= len(text) <= LONGEST_KEY and text.isascii() and text.isprintable() and " " not in text):
         raise KeyUnusable(provider.name, (line("key-not-a-key", source=source),))
     return Secret(text), notes
@@ -86,34 +87,36 @@ def _read_file(provider: Provider, path: Path) -> tuple[str, tuple[Line, ...]]:
         raise refuse(line("key-file-relative", path=str(path)))
     if path.is_symlink():
         raise refuse(line("key-file-not-regular", path=str(path)))
-    windows = os.name == "nt"
-    if windows and not _is_below(path, Path.home()):
+    if WINDOWS and not _is_below(path, Path.home()):
         raise refuse(line("key-file-outside-profile", path=str(path), profile=str(Path.home())))
+    # Nothing that was put in its place after the check above is followed, and no pipe is waited for.
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
-        # Nothing that was put in its place after the check above is followed, and no pipe is waited for.
-        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         descriptor = os.open(path, flags)
+        try:
+            wrong = _what_is_wrong(path, os.fstat(descriptor))
+            content = b"" if wrong else os.read(descriptor, LARGEST_FILE)
+        finally:
+            os.close(descriptor)
     except OSError as error:
-        raise refuse(
-            line("key-file-unreadable", path=str(path), reason=error.strerror or type(error).__name__)
-        ) from None
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise refuse(line("key-file-not-regular", path=str(path)))
-        if not windows:
-            if status.st_uid != os.geteuid():
-                raise refuse(line("key-file-of-another", path=str(path)))
-            if stat.S_IMODE(status.st_mode) & 0o077:
-                mode = format(stat.S_IMODE(status.st_mode), "04o")
-                raise refuse(line("key-file-open-to-others", path=str(path), mode=mode))
-        content = file.read(LARGEST_FILE + 1)
-    notes = (line("key-file-unchecked", path=str(path)),) if windows else ()
-    try:
-        return content.decode("utf-8-sig").strip(), notes
-    except UnicodeDecodeError:
-        # Without "from": its chained error would hold the bytes of the key.
-        raise refuse(line("key-not-a-key", source=str(path))) from None
+        reason = error.strerror or type(error).__name__
+        raise refuse(line("key-file-unreadable", path=str(path), reason=reason)) from None
+    if wrong:
+        raise refuse(wrong)
+    notes = (line("key-file-unchecked", path=str(path)),) if WINDOWS else ()
+    # What is not UTF-8 becomes characters that no key has; an exception would carry the bytes of the key along.
+    return content.decode("utf-8-sig", errors="replace").strip(), notes
+
+
+def _what_is_wrong(path: Path, status: os.stat_result) -> Line | None:
+    if not stat.S_ISREG(status.st_mode):
+        return line("key-file-not-regular", path=str(path))
+    if WINDOWS:
+        return None
+    if status.st_uid != os.geteuid():
+        return line("key-file-of-another", path=str(path))
+    mode = stat.S_IMODE(status.st_mode)
+    return line("key-file-open-to-others", path=str(path), mode=format(mode, "04o")) if mode & 0o077 else None
 
 
 def _is_below(path: Path, folder: Path) -> bool:

@@ -96,7 +96,7 @@ def test_a_shot_goes_its_way_and_every_step_is_in_the_file(journal: Journal) -> 
     assert (row.state, row.file, row.file_sha256) == (State.DOWNLOADED, "shots/a.mp4", "ab" * 32)
     assert journal.unfinished("byteplus") == ()
     again = Journal(journal.path).find("a", 1)
-    assert again == row and again.prompt_start == "prompt" and again.request == {"resolution": "720p"}
+    assert again and again == row and again.prompt_start == "prompt" and again.request == {"resolution": "720p"}
     assert again.seed == 5 and again.key_fingerprint == "0123abcd"
 
 
@@ -193,10 +193,10 @@ def test_a_task_id_that_comes_too_late_gets_a_row_of_its_own(journal: Journal) -
     assert second.mine
     stray = journal.mark_submitted(slow, "cgt-1")
     assert stray.id != second.row.id and stray.state is State.SUBMITTED and stray.quoted == PRICE
+    # Marks of the earlier attempt do not reach the later one.
+    assert journal.mark_refused(slow, "x", "x") == journal.release(slow, "x") == second.row
     assert journal.mark_submitted(second.row, "cgt-2").id == second.row.id
     assert [row.task_id for row in journal.unfinished("byteplus")] == ["cgt-2", "cgt-1"]
-    # Marks of the earlier attempt do not reach the later one.
-    assert journal.mark_refused(slow, "x", "x").state is State.SUBMITTED
 
 
 @pytest.mark.parametrize("collect_the_zombie", [True, False])
@@ -211,6 +211,8 @@ def test_a_killed_sender_leaves_an_unknown_shot(tmp_path: Path, collect_the_zomb
     process.kill()
     if collect_the_zombie:
         process.wait()
+    elif not hasattr(os, "waitid"):
+        pytest.skip("this system cannot wait without collecting")
     else:
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
     dead = reserve(journal)
@@ -374,6 +376,13 @@ def spoilt_in_the_middle(path: Path) -> None:
     path.write_bytes(content)
 
 
+def with_one_letter_changed(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    at = content.rindex(b"succeeded")
+    content[at : at + 9] = b"succeedeD"
+    path.write_bytes(content)
+
+
 def of_something_else(path: Path) -> None:
     path.unlink()
     with sqlite3.connect(path) as connection:
@@ -394,6 +403,7 @@ def of_a_later_version(path: Path) -> None:
         (lambda path: path.write_bytes(b""), "it is empty"),
         (lambda path: path.write_bytes(path.read_bytes()[:5000]), "malformed|damaged"),
         (spoilt_in_the_middle, "malformed|damaged"),
+        (with_one_letter_changed, "damaged: CHECK constraint failed in shots"),
         (of_something_else, "something else"),
         (of_a_later_version, "version 99"),
     ],

@@ -71,10 +71,10 @@ class Desk:
     user_folder: Path
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     settings: CostSettings = field(default_factory=CostSettings)
-    progress: Progress = ignore_progress
-    tell: Callable[[Line], None] = tell_log
-    pause: Callable[[float], None] | None = None
-    clock: Callable[[], datetime] = utc_now
+    progress: Progress = field(default=ignore_progress, repr=False)
+    tell: Callable[[Line], None] = field(default=tell_log, repr=False)
+    pause: Callable[[float], None] | None = field(default=None, repr=False)
+    clock: Callable[[], datetime] = field(default=utc_now, repr=False)
     patience: Patience = field(default_factory=Patience)
     timeouts: Timeouts = field(default_factory=Timeouts)
     download_limits: DownloadLimits = field(default_factory=DownloadLimits)
