@@ -45,6 +45,10 @@
     |   |-- NoStories           the input folder has no story to choose
     |   |-- NoSceneRendered     none of several scenes could be rendered
     |   |-- NoScenesForEngine   no scene of the story is for the chosen engine
+    |   |-- BranchHalfConnected  the shots of a branch or their places in the story are missing
+    |   |-- PlaceInvalid        a place in the story is no whole number from 1
+    |   |-- PlacesTaken         branches of a story have the same scene
+    |   |-- PlacesMiscounted    a branch has not as many places in the story as scenes
     |   `-- StoryInvalid        everything that is wrong with a story, by line and scene
     `-- MediaError
         |-- NoFrames            nothing to encode
@@ -127,15 +131,20 @@ from .shots import (
     UnreadableImage,
 )
 from .story import (
+    BranchHalfConnected,
     NoSceneRendered,
     NoScenesForEngine,
     NoStories,
+    PlaceInvalid,
+    PlacesMiscounted,
+    PlacesTaken,
     StoryError,
     StoryInvalid,
     StoryMissing,
 )
 
 __all__ = [
+    "BranchHalfConnected",
     "CheckpointIncomplete",
     "CheckpointPrequantised",
     "DoesNotFit",
@@ -171,6 +180,9 @@ __all__ = [
     "NotSafetensors",
     "NothingToJoin",
     "OddSize",
+    "PlaceInvalid",
+    "PlacesMiscounted",
+    "PlacesTaken",
     "PrecisionDoesNotFit",
     "RenderFailed",
     "SdkMissing",
