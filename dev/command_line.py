@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from .checks import run_checks
 from .comfyui import chosen_comfyui, ready_comfyui
 from .console import DevError, Step, make_printing_safe
 from .environment import Environment, environment_for, prepare
+from .fake_seedance_process import FakeSeedanceProcess
 from .processes import CACHE, ROOT, exit_on_terminate, local_environment, run_child
 from .server import ComfyServer, choose_port, lay_out_data, lay_out_samples
 
@@ -67,6 +69,9 @@ def _parser() -> argparse.ArgumentParser:
     comfy.add_argument("--port", type=int, help="default: 8188, or any free one when that is taken")
     comfy.add_argument("--data", type=Path, help="ComfyUI's base directory (default: .cache/comfy, with tiny models)")
     comfy.add_argument("--tiny", action="store_true", help="put the tiny models and the samples into --data too")
+    comfy.add_argument(
+        "--fake-seedance", action="store_true", help="with a local server in place of the paid API; nothing is paid"
+    )
     comfy.set_defaults(command=_comfy)
 
     bench = commands.add_parser("bench", help="run the benchmarks")
@@ -102,7 +107,14 @@ def _comfy(options: argparse.Namespace) -> int:
     if options.tiny or options.data is None:
         lay_out_samples(data)
         make_tiny_models(python, data)
-    with ComfyServer(python, ready_comfyui(python), data, port) as server:
+    comfyui = ready_comfyui(python)
+    with contextlib.ExitStack() as stack:
+        environ = {}
+        if options.fake_seedance:
+            fake = stack.enter_context(FakeSeedanceProcess(python))
+            environ = fake.environ(data)
+            print(f"FAKE SEEDANCE {fake.control_url} (its charges, tasks and requests; nothing is paid)", flush=True)
+        server = stack.enter_context(ComfyServer(python, comfyui, data, port, environ))
         print(f"READY {server.address}", flush=True)
         try:
             code = server.follow(lambda text: print(text, end="", flush=True))

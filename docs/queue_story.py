@@ -208,7 +208,8 @@ def main() -> int:
         return 2
     reports = [text for output in outputs for text in output.get("text", [])]
     print("\n\n".join(reports))
-    return 1 if any(re.search(r"\d of \d+ scenes are missing", report) for report in reports) else 0
+    # A row of the report begins "Scene 3 (bridge): done." or "reused ..." or "failed." with the reason.
+    return 1 if any(re.search(r"^Scene \d.*: failed\.", report, re.MULTILINE) for report in reports) else 0
 
 
 if __name__ == "__main__":

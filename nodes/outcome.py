@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..storymotion.errors import StoryIncomplete
+from ..storymotion.messages import Bilingual
 from ..storymotion.report import Line, line
 
 # The switch of the nodes that save. "finish": the queue ends well, and the report says what is missing.
@@ -20,12 +21,15 @@ class FailedScene:
 
     position: int
     name: str = ""
-    reason: str = ""
+    reason: str | Bilingual = ""
 
-    def __str__(self) -> str:
+    @property
+    def said(self) -> Bilingual:
         """For example "3 (bridge): the picture is missing"."""
         name = f"{self.position} ({self.name})" if self.name else str(self.position)
-        return f"{name}: {self.reason.rstrip('.')}" if self.reason else name
+        reason = self.reason if isinstance(self.reason, Bilingual) else Bilingual(self.reason, self.reason)
+        both = (f"{name}: {said.rstrip('.')}" if said else name for said in (reason.english, reason.korean))
+        return Bilingual(*both)
 
 
 @dataclass(frozen=True)
@@ -40,9 +44,10 @@ class StoryOutcome:
     failed: tuple[FailedScene, ...] = ()
 
     @property
-    def scenes(self) -> str:
+    def scenes(self) -> Bilingual:
         """The failed scenes in one line."""
-        return "; ".join(map(str, self.failed))
+        said = [scene.said for scene in self.failed]
+        return Bilingual("; ".join(each.english for each in said), "; ".join(each.korean for each in said))
 
     def report(self) -> list[Line]:
         """A line that names what is missing, if anything is."""

@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..storymotion.cost import CostSettings, Rate, cost_lines, shot_cost, story_lines
+from ..storymotion.cost import Rate, cost_lines, shot_cost, story_lines
 from ..storymotion.errors import StoryMotionError
 from ..storymotion.ltx.render import LOADING, RenderedShot
+from ..storymotion.messages import Bilingual
 from ..storymotion.report import Line, line
-from .language import user_language
+from .settings import cost_settings
 
 # Lines of a shot that say for itself what the rows of a story say shorter.
 IN_ROWS = ("times", "sdk")
@@ -33,9 +34,9 @@ class Scene:
         return f"{self.position} ({self.name})" if self.name else str(self.position)
 
     @property
-    def reason(self) -> str:
+    def reason(self) -> Bilingual:
         """Why there is no shot, in one line."""
-        return self.error.speak(user_language()).replace("\n", " / ") if self.error else ""
+        return self.error.as_value() if self.error else Bilingual("", "")
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def report_of_shot(scene: Scene, facts: RunFacts) -> list[Line]:
     assert shot is not None
     report = [line("shot", **_size(shot), seconds=facts.seconds), *facts.notes, *shot.notes, *facts.forecast[:1]]
     seconds = len(shot.frames) / shot.fps
-    report += cost_lines(shot_cost(shot.seconds, seconds, shot.device_name, CostSettings(), facts.rates))
+    report += cost_lines(shot_cost(shot.seconds, seconds, shot.device_name, cost_settings(), facts.rates))
     if scene.tail_trim:
         report.append(line("tail-trimmed", count=scene.tail_trim))
     return report
@@ -74,7 +75,7 @@ def report_of_story(scenes: Sequence[Scene], facts: RunFacts) -> list[Line]:
     if new:
         video = sum(len(shot.frames) / shot.fps for shot in new)
         spent = {"all": facts.seconds}
-        report += story_lines(len(new), video, spent, new[0].device_name, CostSettings(), facts.rates)
+        report += story_lines(len(new), video, spent, new[0].device_name, cost_settings(), facts.rates)
         sdk = next(note.values for note in new[0].notes if note.code == "sdk")
         report.append(line("scenes-sdk", version=sdk["version"], checkpoint=sdk["checkpoint"]))
     return [*report, *facts.notes, *_notes(scenes)]
@@ -88,7 +89,7 @@ def _row(scene: Scene, rates: tuple[Rate, ...]) -> Line:
     if shot.reused:
         return line("scene-reused", **facts)
     seconds = sum(shot.seconds.values())
-    cost = shot_cost(shot.seconds, len(shot.frames) / shot.fps, shot.device_name, CostSettings(), rates)
+    cost = shot_cost(shot.seconds, len(shot.frames) / shot.fps, shot.device_name, cost_settings(), rates)
     facts |= {"seconds": seconds, "loading": shot.seconds[LOADING]}
     if cost.krw is None:
         return line("scene-done", **facts)

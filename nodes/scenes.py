@@ -10,7 +10,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..storymotion.cost import USER_RATES, CostSettings, load_rates
+from ..storymotion.cost import USER_RATES, load_rates
 from ..storymotion.errors import NoSceneRendered, StoryMotionError
 from ..storymotion.forecast import Work, forecast_lines
 from ..storymotion.ltx.fit_phases import models_of
@@ -28,6 +28,7 @@ from .lists import slots
 from .memory import Guest
 from .outcome import FailedScene, StoryOutcome
 from .scene_report import RunFacts, Scene, report_of_shot, report_of_story
+from .settings import cost_settings
 from .stores import StoredShots, frame_buffers, timings, user_file
 from .video import ShotVideo
 
@@ -68,9 +69,13 @@ def make_shots(inputs: Mapping[str, Sequence[Any]], order_of: Callable[[dict[str
     if len(errors) == len(scenes):
         if len(scenes) == 1:
             raise errors[0]
-        raise NoSceneRendered(len(scenes), str(errors[0]))
+        raise NoSceneRendered(len(scenes), errors[0].as_value())
     videos = _videos(made)
-    report = report_of_shot(made[0], run.facts()) if len(scenes) == 1 else report_of_story(made, run.facts())
+    if len(scenes) == 1:
+        return io.NodeOutput(videos, speak(report_of_shot(made[0], run.facts()), user_language()))
+    report = report_of_story(made, run.facts())
+    # On the node too: if a node that saves ends the queue in an error, ComfyUI may not come to show the report.
+    NodeProgress().say(speak(report[:1], user_language()))
     return io.NodeOutput(videos, speak(report, user_language()))
 
 
@@ -147,7 +152,7 @@ class _Run:
         seconds = sum(checked.shot.frames / checked.shot.fps for checked in plan.shots.values())
         rates, _ = self._rates
         forecast = timings().forecast(works, _bytes_to_read(plan))
-        self._forecast = forecast_lines(forecast, seconds, machine.name, CostSettings(), rates)
+        self._forecast = forecast_lines(forecast, seconds, machine.name, cost_settings(), rates)
         if self._forecast:
             log.info("%s", speak(self._forecast, "en"))
             progress.say(speak(self._forecast[:1], user_language()))

@@ -126,7 +126,7 @@ def test_readmes_have_the_model_files_of_the_workflows(readme: str) -> None:
                 assert not isinstance(file, str) or file == NO_FILE or f"`{file}`" in text, f"{workflow.name}: {file}"
 
 
-@pytest.mark.parametrize("page", ["README", "docs/API", "docs/STORY"])
+@pytest.mark.parametrize("page", ["README", "docs/API", "docs/BILLING_GATE", "docs/STORY"])
 def test_both_languages_have_the_same_structure(page: str) -> None:
     structure = [
         re.findall(r"^(#+|```|- |\|[-|]+\|$)", (ROOT / f"{page}{language}.md").read_text("utf-8"), flags=re.MULTILINE)

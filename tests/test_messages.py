@@ -19,6 +19,7 @@ SAMPLES = {
     "int": 7,
     "float": 0.5,
     "str": "sample",
+    "str | Bilingual": "sample",
     "tuple[Line, ...]": (line("story-empty"), line("story-key-twice", line=3, name="image")),
 }
 

@@ -50,6 +50,37 @@
     |   |-- PlacesTaken         branches of a story have the same scene
     |   |-- PlacesMiscounted    a branch has not as many places in the story as scenes
     |   `-- StoryInvalid        everything that is wrong with a story, by line and scene
+    |-- PaidError
+    |   |-- GateShut            at least one gate to spending is shut: nothing was sent
+    |   |-- CapReached          the shot would go over the cap of the run or the day
+    |   |-- UnknownModel        the paid model is not in the price file
+    |   |-- NoPrice             the model is, but not what was asked of it
+    |   |-- KeyMissing          no API key is set
+    |   |-- KeyUnusable         the key, its file or the address it is for breaks a rule
+    |   |-- KeyRefused          the provider does not accept the key
+    |   |-- BillingRefused      the provider refused for reasons of billing; latches
+    |   |-- BillingLatched      that latch is still set
+    |   |-- RequestRefused      the provider says that the request is wrong
+    |   |-- ModerationRefused   its moderation refused words or pictures
+    |   |-- RateLimited         it asks to wait for longer than we do
+    |   |-- AmbiguousSend       it may have accepted the shot, or not
+    |   |-- ProviderUnavailable it cannot be reached; asking again is safe
+    |   |-- TaskStillRunning    not a failure: collect the shot later
+    |   |-- TaskEnded           the task failed, expired or was cancelled, and is not charged
+    |   |-- ShotLost            paid, but the video is gone
+    |   |-- TaskTaken           the task id belongs to another shot
+    |   |-- JournalUnusable     the record of paid shots cannot be used: nothing is sent
+    |   |-- TaskNotKept         the task was accepted, but its id could not be written down
+    |   `-- SeedanceError       only this provider has these
+    |       |-- SeedanceModelRetired  the service has shut the model down
+    |       |-- SeedanceCannot      the model does not offer this value of a setting
+    |       |-- SeedancePromptMissing  neither words nor a picture
+    |       |-- SeedancePromptCommand  the prompt holds what the service takes for a setting
+    |       |-- SeedanceFirstFrameMissing  a last frame alone
+    |       |-- SeedancePictureUnusable  the service would refuse the picture
+    |       |-- SeedanceRequestTooLarge  the pictures are too large together
+    |       |-- SeedanceForeignHost  the video is said to be where the service has no host
+    |       `-- SeedanceVideoNotFetched  paid, but it did not come over whole
     `-- MediaError
         |-- NoFrames            nothing to encode
         |-- OddSize             4:2:0 video needs even sides
@@ -115,6 +146,41 @@ from .models import (
     TextEncoderIncomplete,
     WrongKindOfModel,
 )
+from .paid import (
+    AmbiguousSend,
+    BillingLatched,
+    BillingRefused,
+    CapReached,
+    GateShut,
+    JournalUnusable,
+    KeyMissing,
+    KeyRefused,
+    KeyUnusable,
+    ModerationRefused,
+    NoPrice,
+    PaidError,
+    ProviderUnavailable,
+    RateLimited,
+    RequestRefused,
+    ShotLost,
+    TaskEnded,
+    TaskNotKept,
+    TaskStillRunning,
+    TaskTaken,
+    UnknownModel,
+)
+from .seedance import (
+    SeedanceCannot,
+    SeedanceError,
+    SeedanceFirstFrameMissing,
+    SeedanceForeignHost,
+    SeedanceModelRetired,
+    SeedancePictureUnusable,
+    SeedancePromptCommand,
+    SeedancePromptMissing,
+    SeedanceRequestTooLarge,
+    SeedanceVideoNotFetched,
+)
 from .shots import (
     EmptyList,
     FramesNotOnGrid,
@@ -144,7 +210,11 @@ from .story import (
 )
 
 __all__ = [
+    "AmbiguousSend",
+    "BillingLatched",
+    "BillingRefused",
     "BranchHalfConnected",
+    "CapReached",
     "CheckpointIncomplete",
     "CheckpointPrequantised",
     "DoesNotFit",
@@ -152,11 +222,16 @@ __all__ = [
     "EncodeFailed",
     "Fp8LoraNeedsTriton",
     "FramesNotOnGrid",
+    "GateShut",
     "GuidanceBlockMissing",
     "GuideError",
     "GuideOutsideShot",
     "GuidesMissing",
     "GuidesOnSameFrame",
+    "JournalUnusable",
+    "KeyMissing",
+    "KeyRefused",
+    "KeyUnusable",
     "ListLengthsDisagree",
     "LoraAmbiguous",
     "LoraError",
@@ -171,8 +246,10 @@ __all__ = [
     "MediaError",
     "ModelError",
     "ModelFileMissing",
+    "ModerationRefused",
     "NoFrames",
     "NoModelFiles",
+    "NoPrice",
     "NoRoomForFrames",
     "NoSceneRendered",
     "NoScenesForEngine",
@@ -180,16 +257,31 @@ __all__ = [
     "NotSafetensors",
     "NothingToJoin",
     "OddSize",
+    "PaidError",
     "PlaceInvalid",
     "PlacesMiscounted",
     "PlacesTaken",
     "PrecisionDoesNotFit",
+    "ProviderUnavailable",
+    "RateLimited",
     "RenderFailed",
+    "RequestRefused",
     "SdkMissing",
     "SdkUnsupported",
+    "SeedanceCannot",
+    "SeedanceError",
+    "SeedanceFirstFrameMissing",
+    "SeedanceForeignHost",
+    "SeedanceModelRetired",
+    "SeedancePictureUnusable",
+    "SeedancePromptCommand",
+    "SeedancePromptMissing",
+    "SeedanceRequestTooLarge",
+    "SeedanceVideoNotFetched",
     "SeveralPictures",
     "SeveralValues",
     "ShotError",
+    "ShotLost",
     "ShotWithoutSound",
     "ShotsDiffer",
     "SizeNotMultiple",
@@ -198,8 +290,13 @@ __all__ = [
     "StoryInvalid",
     "StoryMissing",
     "StoryMotionError",
+    "TaskEnded",
+    "TaskNotKept",
+    "TaskStillRunning",
+    "TaskTaken",
     "TextEncoderIncomplete",
     "UnknownChoice",
+    "UnknownModel",
     "UnreadableImage",
     "UnreadableVideo",
     "ValueOutOfRange",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
-from ..messages import korean
+from ..messages import Bilingual, korean
 
 
 @dataclass(eq=False)
@@ -28,6 +28,10 @@ class StoryMotionError(Exception):
         """Both sentences in English, for ``language == "ko"`` followed by the Korean on a new line."""
         english = f"{self.problem} {self.remedy}".format(**self.values())
         return f"{english}\n{korean('errors', self.code, self.values())}" if language == "ko" else english
+
+    def as_value(self) -> Bilingual:
+        """Both sentences in one line, to be told within another sentence."""
+        return Bilingual(StoryMotionError.speak(self, "en"), korean("errors", self.code, self.values()))
 
     def __str__(self) -> str:
         return self.speak(self.language)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..messages import Bilingual
 from .base import StoryMotionError
 
 
@@ -123,5 +124,5 @@ class StoryIncomplete(MediaError):
     remedy = "The others are saved ({saved}); put right what failed and queue again."
     failed: int
     total: int
-    scenes: str
+    scenes: str | Bilingual
     saved: str

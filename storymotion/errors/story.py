@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from ..messages import english, korean
+from ..messages import Bilingual, english, korean
 from ..report import Line, line
 from .base import StoryMotionError
 
@@ -126,4 +126,4 @@ class NoSceneRendered(StoryError):
     problem = "None of the {scenes} scenes could be rendered. The first one: {reason}"
     remedy = "The log has the reasons of the others."
     scenes: int
-    reason: str
+    reason: str | Bilingual

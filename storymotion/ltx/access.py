@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .meter import Meter
-from .residents import Component, Residents
+from .meter import DECODING, Meter
+from .residents import PHASES, Component, Residents
 
 
 class Handle:
@@ -66,4 +66,7 @@ class ModelAccess:
             model = self._fetch(component)
         # The hooks inside the model know no shot: the one that is about to call it listens.
         self.residents.watch.on_layer = self.on_layer
+        if PHASES[component.kind] == PHASES["video_decoder"]:
+            # No layer of a decoder reports, and its first chunk of frames may take a while.
+            self._meter.begin(DECODING)
         return model

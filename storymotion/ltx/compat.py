@@ -24,6 +24,7 @@ def for_sdk_1_0(gemma_root: Path) -> Iterator[None]:
         changes.enter_context(gemma_of_any_size(gemma_root))
         changes.enter_context(gemma_on_transformers_5())
         changes.enter_context(stages_that_can_be_skipped())
+        changes.enter_context(bars_in_one_line())
         yield
 
 
@@ -159,6 +160,19 @@ def stages_that_can_be_skipped() -> Iterator[None]:
     with ExitStack() as changes:
         for module in (distilled, ic_lora, keyframe_interpolation, ti2vid_one_stage, ti2vid_two_stages):
             changes.enter_context(_replaced(module, "denoise_audio_video", denoise))
+        yield
+
+
+@contextmanager
+def bars_in_one_line() -> Iterator[None]:
+    """Let the console's progress bars of several shots share a line.
+
+    A shot that waits has its bar open, and tqdm draws each open bar one line below the others: the fifth of two
+    hundred steps moved the cursor down and up by as many lines as shots wait.
+    """
+    from ltx_pipelines.utils import samplers
+
+    with _replaced(samplers, "tqdm", partial(samplers.tqdm, position=0)):
         yield
 
 

@@ -18,6 +18,8 @@ from .shots import ICLoraShot
 
 # From bad to good.
 KEEPS = ("disk", "ram", "vram")
+# Of a process; containers often allow 4096.
+MOST_THREADS = 2000
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,10 @@ def plan_queue(shots: Mapping[int, Checked], machine: Machine) -> tuple[QueuePla
     - after that, on the device: for each prompt 1024 x (video + audio width of the transformer) x 2 bytes
       (12.6 MB with LTX-2), and 2 kB for every token of video and sound (45 MB for 8 s at 1280 x 704).
 
-    Where memory does not hold that for all, they are made in groups of ``at_once``, each of which loads every
+    Every shot that waits has a thread, and one that has computed on the CPU (with the text encoder there, too) has
+    threads of OpenMP's besides, as many as torch computes with there; together they may be ``MOST_THREADS``.
+
+    Where the machine does not hold that for all, they are made in groups of ``at_once``, each of which loads every
     model once. Finished frames are not counted: when there are many they go to files.
     """
     planner = _Planner(machine)
@@ -141,11 +146,18 @@ class _Planner:
             states = max(states, fit_working.parked_prompts(widths, prompts_of(checked.shot)))
             rest = max(rest, _parked(widths, checked))
         room = machine.room - RESERVE - plan.peak.peak
-        if machine.device != "cuda":
-            # One memory; a shot holds either its hidden states or what comes of them.
-            return max(1, min(room, machine.ram_free - RAM_MARGIN - plan.ram) // max(states, rest))
         main = machine.ram_free - RAM_MARGIN - plan.ram
-        return max(1, min(room // rest, main // states))
+        # On the CPU it is one memory, and a shot holds either its hidden states or what comes of them.
+        apart = machine.device == "cuda"
+        held = min(room // rest, main // states) if apart else min(room, main) // max(states, rest)
+        return max(1, min(held, MOST_THREADS // _threads_of_a_shot(plan)))
+
+
+def _threads_of_a_shot(plan: MemoryPlan) -> int:
+    import torch
+
+    computes_on_cpu = "cpu" in (plan.machine.device, plan.text_encoder_device)
+    return torch.get_num_threads() if computes_on_cpu else 1
 
 
 def _parked(widths: Widths, checked: Checked) -> int:

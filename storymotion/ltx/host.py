@@ -18,9 +18,9 @@ class Host:
 
     ``progress`` is called before every layer that runs; what it raises ends the run inside the step and comes out
     unchanged. ``on_preview`` is shown a latent frame now and then. ``make_room`` is called when all checks have
-    passed, before memory is measured: shots that cannot be rendered cost nobody else his models. ``new_frames``
-    makes the memory that finished frames go to. ``shelf`` has shots of earlier runs. ``on_plan`` hears what will be
-    rendered, before anything is loaded: the plan without the shots that the shelf has.
+    passed, before memory is measured: shots that cannot be rendered, or that the shelf has, cost nobody else his
+    models. ``new_frames`` makes the memory that finished frames go to. ``shelf`` has shots of earlier runs.
+    ``on_plan`` hears what will be rendered, before anything is loaded: the plan without the shots that the shelf has.
     """
 
     progress: Progress = ignore_progress

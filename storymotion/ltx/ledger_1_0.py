@@ -30,8 +30,7 @@ LAYERS = {"transformer": "transformer_blocks", "text_encoder": "model.model.lang
 class SharedLedger:
     """Stands before one ModelLedger of one run.
 
-    ``on_transformer`` is called when the pipeline asks for the transformer, which is when a stage
-    begins; ``findings`` collects what comes to light about the prompts; ``header`` is the checkpoint's.
+    ``findings`` collects what comes to light about the prompts; ``header`` is the checkpoint's.
     ``reads_prompts`` is False when all stages are known, and nobody will look at what becomes of the prompts.
     """
 
@@ -40,31 +39,32 @@ class SharedLedger:
         ledger: Any,
         access: ModelAccess,
         placement: Placement,
-        on_transformer: Callable[[], None],
         findings: Findings,
         header: Header,
         reads_prompts: bool,
     ) -> None:
         self._header = header
         self._ledger, self._access = ledger, access
-        self._on_transformer = on_transformer
         self.components = {kind: self._component(kind, placement.text_encoder_device) for kind in _kinds(ledger)}
         for kind, make in self._factories(findings, reads_prompts).items():
             setattr(ledger, kind, make)
 
     def _factories(self, findings: Findings, reads_prompts: bool) -> dict[str, Callable[[], Any]]:
         """A stand-in for each factory method of the ledger."""
-        files = (self.components["text_encoder"].key, self.components["gemma_embeddings_processor"].key)
+        # With the devices, which change the last bits.
+        made_by = tuple(
+            (each.key, each.device.split(":")[0])
+            for each in (self.components["text_encoder"], self.components["gemma_embeddings_processor"])
+        )
         cache, device = self._access.residents.prompts, self._ledger.device
 
         def text_encoder() -> Any:
-            return CachingTextEncoder(self._handle("text_encoder"), cache, files, findings, self._access.waits)
+            return CachingTextEncoder(self._handle("text_encoder"), cache, made_by, findings, self._access.waits)
 
         def processor() -> Any:
             return CachingProcessor(self._handle("gemma_embeddings_processor"), cache, device)
 
         def transformer() -> Any:
-            self._on_transformer()
             return TransformerHandle(self._handle("transformer"), self._access.on_prediction)
 
         others = {kind: partial(self._handle, kind) for kind in self.components}

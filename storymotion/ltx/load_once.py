@@ -24,7 +24,10 @@ class Unwound(BaseException):
 
 
 class Turn:
-    """One call and its place in the queue. ``work`` must return normally unless the whole queue is to end."""
+    """One call and its place in the queue. ``work`` must return normally unless the whole queue is to end.
+
+    ``transformers``: how many it has come to; a call that goes on from its last stage begins with more than 0.
+    """
 
     def __init__(self, work: Callable[[], None]) -> None:
         self._work = work
@@ -32,12 +35,23 @@ class Turn:
         # What the host has put into its context (ComfyUI: which node runs) is there in the thread too.
         context = contextvars.copy_context()
         self._thread = threading.Thread(target=context.run, args=(self._main,), name="storymotion-shot", daemon=True)
-        self.started = self.done = False
+        self.done = False
         self.error: BaseException | None = None
         self.wants: Component | None = None
+        self.on_build: Callable[[str], None] = lambda kind: None
         self.transformers = 0
 
+    @property
+    def started(self) -> bool:
+        """Does it have a thread?"""
+        return self._thread.ident is not None
+
+    def start(self) -> None:
+        """Get it a thread, which waits to be resumed. Raises RuntimeError when the system has none left."""
+        self._thread.start()
+
     def _main(self) -> None:
+        self._go.acquire()
         try:
             self._work()
         except BaseException as error:
@@ -48,11 +62,7 @@ class Turn:
 
     def resume(self) -> None:
         """Let it run until it stops or ends (the scheduler's side)."""
-        if self.started:
-            self._go.release()
-        else:
-            self._thread.start()
-            self.started = True
+        self._go.release()
         self._back.acquire()
         if self.done:
             self._thread.join()
@@ -73,15 +83,28 @@ class LoadOnce:
     def run(self, turns: Sequence[Turn]) -> None:
         """Run all to their end. What one of them raises, or a cancel while a model loads, ends the others too."""
         waiting = list(turns)
+        without_thread: list[Turn] = []
         try:
             while waiting:
                 turn = next((turn for turn in waiting if self._can_go_on(turn)), None) or min(waiting, key=_urgency)
-                self._let_in(turn.wants)
+                if not turn.started:
+                    try:
+                        turn.start()
+                    except RuntimeError:
+                        waiting.remove(turn)
+                        without_thread.append(turn)
+                        if not any(each.started for each in waiting):
+                            raise
+                        continue
+                self._let_in(turn)
                 turn.resume()
                 if turn.done:
                     waiting.remove(turn)
                     if turn.error is not None:
                         raise turn.error
+                    # One thread less: there may be another one now.
+                    waiting += without_thread
+                    without_thread.clear()
         finally:
             self._ends = bool(waiting)
             for turn in waiting:
@@ -96,6 +119,7 @@ class LoadOnce:
             turn.wants = component
             turn.transformers += component.kind == ALONE_OF_ITS_KIND
         if not self._residents.has_failed(component) and not self._residents.is_ready(component):
+            turn.on_build = self._residents.watch.on_build
             turn.stop()
             if self._ends:
                 raise Unwound
@@ -103,17 +127,19 @@ class LoadOnce:
 
     def _can_go_on(self, turn: Turn) -> bool:
         wanted = turn.wants
-        return (
-            wanted is None
-            or self._residents.has_failed(wanted)
-            or self._residents.is_ready(wanted)
-            or self._residents.has_room(wanted, self._placement)
-        )
+        if wanted is None or self._residents.has_failed(wanted) or self._residents.is_ready(wanted):
+            return True
+        # A transformer comes only when all have got as far as they can: whoever goes on from an earlier run's stage
+        # would call for stage 2's while the others have not had stage 1's.
+        return wanted.kind != ALONE_OF_ITS_KIND and self._residents.has_room(wanted, self._placement)
 
-    def _let_in(self, component: Component | None) -> None:
-        """Load a model, in this thread. If that fails it fails once, for all who want it, in their own threads."""
+    def _let_in(self, turn: Turn) -> None:
+        """Load what ``turn`` wants, in this thread. If that fails it fails once, for all who want it, in theirs."""
+        component = turn.wants
         if component is None or self._residents.has_failed(component):
             return
+        # Other calls have used models since this one stopped: the progress of loading is its own again.
+        self._residents.watch.on_build = turn.on_build
         try:
             self._residents.use(component, self._placement)
         except Exception:

@@ -80,14 +80,18 @@ class Meter:
 
     def tick(self, phase: str) -> None:
         """One more tick of ``phase``; the first tick of another phase ends the one before it."""
-        if phase != self._current.name:
-            self._end_phase()
-            self._current, self._ticks = self._phases[phase], 0
+        self._enter(phase)
         # A guider may skip passes or add some, so the count is an estimate: never pass the phase's end.
         part = min(self._ticks / max(self._current.ticks, 1), 1.0)
         self._ticks += 1
         fraction = self._starts[phase] + part * self._current.share / self._whole
         self._report(max(self._done, int(fraction * UNITS)))
+
+    def begin(self, phase: str) -> None:
+        """``phase`` begins before its first tick; nothing happens if it runs already."""
+        if phase != self._current.name:
+            self._enter(phase)
+            self._report(max(self._done, int(self._starts[phase] * UNITS)))
 
     def announce_load(self, kind: str) -> None:
         """A model is about to be read, which can take a while."""
@@ -106,6 +110,11 @@ class Meter:
             yield
         finally:
             self._since = time.perf_counter()
+
+    def _enter(self, phase: str) -> None:
+        if phase != self._current.name:
+            self._end_phase()
+            self._current, self._ticks = self._phases[phase], 0
 
     def _end_phase(self) -> None:
         now = time.perf_counter()

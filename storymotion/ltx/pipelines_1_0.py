@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,17 +27,17 @@ DISTILLED_STEPS = 8
 
 @dataclass(frozen=True)
 class Prepared:
-    """A pipeline, ready to be called: ``ledgers`` are its ModelLedgers, each with the stage it serves at a time."""
+    """A pipeline, ready to be called, with its ModelLedgers."""
 
     pipeline: Any
-    ledgers: tuple[tuple[Any, Callable[[], str]], ...]
+    ledgers: tuple[Any, ...]
     arguments: dict[str, Any]
 
 
 def prepare(checked: Checked, device: torch.device) -> Prepared:
     """Make the SDK's pipeline for the shot. Nothing is loaded yet: a ModelLedger only knows paths."""
     prepared = _prepare(checked, device)
-    for ledger, _ in prepared.ledgers:
+    for ledger in prepared.ledgers:
         fold_scales(ledger, checked.checkpoint.header)
     return prepared
 
@@ -61,10 +61,7 @@ def _distilled(checked: Checked, device: torch.device) -> Prepared:
         spatial_upsampler_path=str(checked.models.spatial_upscaler),
         **_of_every_pipeline(checked, device),
     )
-    # One transformer serves both stages: the layers of its first 8 steps are stage 1.
-    ticks = iter(range(DISTILLED_STEPS * checked.checkpoint.layers))
-    stage = (pipeline.model_ledger, lambda: STAGE_2 if next(ticks, None) is None else STAGE_1)
-    return Prepared(pipeline, (stage,), _arguments(checked) | _tiles(checked))
+    return Prepared(pipeline, (pipeline.model_ledger,), _arguments(checked) | _tiles(checked))
 
 
 def _one_stage(checked: Checked, shot: OneStageShot, device: torch.device) -> Prepared:
@@ -74,7 +71,7 @@ def _one_stage(checked: Checked, shot: OneStageShot, device: torch.device) -> Pr
         checkpoint_path=str(checked.models.checkpoint), **_of_every_pipeline(checked, device)
     )
     # This pipeline takes no tiling: it decodes the whole shot at once.
-    return Prepared(pipeline, ((pipeline.model_ledger, lambda: STAGE_1),), _arguments(checked) | _guided(checked, shot))
+    return Prepared(pipeline, (pipeline.model_ledger,), _arguments(checked) | _guided(checked, shot))
 
 
 def _two_stages(checked: Checked, shot: TwoStageShot, device: torch.device) -> Prepared:
@@ -114,8 +111,8 @@ def _ic_lora(checked: Checked, shot: ICLoraShot, device: torch.device) -> Prepar
     return Prepared(pipeline, _both_ledgers(pipeline), _arguments(checked) | reference | _tiles(checked))
 
 
-def _both_ledgers(pipeline: Any) -> tuple[tuple[Any, Callable[[], str]], ...]:
-    return (pipeline.stage_1_model_ledger, lambda: STAGE_1), (pipeline.stage_2_model_ledger, lambda: STAGE_2)
+def _both_ledgers(pipeline: Any) -> tuple[Any, ...]:
+    return pipeline.stage_1_model_ledger, pipeline.stage_2_model_ledger
 
 
 def _of_every_pipeline(checked: Checked, device: torch.device) -> dict[str, Any]:

@@ -38,7 +38,7 @@ class Findings:
 
 
 class PromptCache:
-    """The last prompts, by their text and by the files that encoded them, with embeddings in main memory."""
+    """The last prompts, by their text and by what encoded them, with embeddings in main memory."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[Hashable, Encoded] = OrderedDict()
@@ -60,10 +60,8 @@ class PromptCache:
             self._waiting[encoded.key] = encoded
 
     def put(self, encoded: Encoded, embeddings: Any) -> None:
-        """Remember a copy of ``embeddings``, a named tuple of tensors; the oldest go when there are too many."""
-        encoded.embeddings = type(embeddings)(
-            *(None if each is None else each.to("cpu", copy=True) for each in embeddings)
-        )
+        """Remember ``embeddings``, a named tuple of tensors, in main memory; the oldest go when there are too many."""
+        encoded.embeddings = type(embeddings)(*(None if each is None else each.to("cpu") for each in embeddings))
         encoded.hidden_states = None
         with self._lock:
             self._known[encoded.key] = encoded
@@ -85,13 +83,15 @@ class CachingTextEncoder:
     device before they are used.
     """
 
-    def __init__(self, text_encoder: Any, cache: PromptCache, files: Hashable, findings: Findings, parks: bool) -> None:
-        self._text_encoder, self._cache, self._files, self._findings = text_encoder, cache, files, findings
+    def __init__(
+        self, text_encoder: Any, cache: PromptCache, made_by: Hashable, findings: Findings, parks: bool
+    ) -> None:
+        self._text_encoder, self._cache, self._made_by, self._findings = text_encoder, cache, made_by, findings
         self._parks = parks
 
     def encode(self, prompt: str, *args: Any, **kwargs: Any) -> tuple[Encoded, Any]:
         """As GemmaTextEncoder.encode: hidden states and mask, both for ``CachingProcessor`` only."""
-        key = (self._files, prompt)
+        key = (self._made_by, prompt)
         encoded = self._cache.get(key)
         if encoded is None:
             states, mask = self._text_encoder.encode(prompt, *args, **kwargs)

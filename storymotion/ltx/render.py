@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..errors import RenderFailed, StoryMotionError
+from ..errors import NoRoomForFrames, RenderFailed, StoryMotionError
 from ..progress import Progress, ignore_progress
 from ..report import Line, line
 from .fit_plan import GIB, MemoryPlan
@@ -19,18 +19,15 @@ from .fit_queue import QueuePlan, plan_queue
 from .host import Host
 from .load_once import LoadOnce, Turn
 from .machine import this_machine
-from .meter import DECODING, UNITS
+from .meter import DECODING, READING, UNITS
 from .models import ModelSet
 from .preflight import Checked, Preflight
 from .preview import OnPreview, ignore_preview
 from .residents import Load, Placement, Residents
 from .sdk import Sdk, load_sdk
 from .shelf import fingerprint
-from .shot_run import RenderedShot, ShotRun
+from .shot_run import RenderedShot, ShotRun, failure
 from .shots import Shot
-
-if TYPE_CHECKING:
-    pass
 
 LOADING = "loading"
 # Of a caller who wants nothing but the shots.
@@ -80,7 +77,7 @@ def render_shot(
 
 
 def render_shots(
-    orders: Sequence[Order],
+    orders: Sequence[Order | StoryMotionError],
     device: str | None = None,
     residents: Residents | None = None,
     host: Host = QUIET,
@@ -89,7 +86,9 @@ def render_shots(
 
     Frames and sound of each are bit-identical to a direct call of the SDK's pipeline with the same arguments
     (and its default tiling), less the ``shot.tail_trim`` last frames. One that cannot be rendered does not cost the
-    others: all are checked before any weight is read, and what the SDK raises ends its own shot only.
+    others: all are checked before any weight is read, and what the SDK raises ends its own shot only. An error in
+    the place of an order is what came of it: the caller could not even place it. With a ``host.shelf``, orders that
+    are equal are rendered once.
     ``residents`` holds models between runs as ``models.keep`` asks; without it none are kept.
 
     Raises SdkMissing, SdkUnsupported, and whatever ``host.progress`` raised.
@@ -98,6 +97,9 @@ def render_shots(
     preflight = Preflight()
     shots: dict[int, Checked] = {}
     for index, order in enumerate(orders):
+        if isinstance(order, StoryMotionError):
+            outcomes[index] = order
+            continue
         try:
             checked = preflight.check(order.models, order.shot)
         except StoryMotionError as error:
@@ -108,9 +110,8 @@ def render_shots(
     notes: tuple[Line, ...] = ()
     loads: tuple[Load, ...] = ()
     if shots:
-        queue = _Queue(load_sdk(), device, residents or Residents(), host, len(orders))
-        made, notes, loads = queue.render(shots)
-        outcomes |= made
+        queue = _Queue(load_sdk(), device, residents or Residents(), host, len(orders), outcomes)
+        outcomes, notes, loads = queue.render(shots)
     return RenderedQueue(tuple(outcomes[index] for index in range(len(orders))), notes, loads)
 
 
@@ -120,51 +121,85 @@ Outcomes = dict[int, "RenderedShot | StoryMotionError"]
 class _Queue:
     """One run of ``render_shots`` after the checks."""
 
-    def __init__(self, sdk: Sdk, device: str | None, residents: Residents, host: Host, scenes: int) -> None:
+    def __init__(
+        self, sdk: Sdk, device: str | None, residents: Residents, host: Host, scenes: int, known: Outcomes
+    ) -> None:
         import torch
 
         self._sdk, self._residents, self._host, self._scenes = sdk, residents, host, scenes
         self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self._outcomes: Outcomes = {}
         self._done: dict[int, float] = {}
+        self._decide(known)
         self._seconds: dict[int, Mapping[str, float]] = {}
+        # What the shelf has had under each key.
+        self._found: dict[str, RenderedShot | NoRoomForFrames | None] = {}
 
     def render(self, shots: Mapping[int, Checked]) -> tuple[Outcomes, tuple[Line, ...], tuple[Load, ...]]:
-        self._host.make_room()
-        machine = this_machine(self._device, self._residents)
-        planned, refused = plan_queue(shots, machine)
-        self._outcomes |= refused
+        if not self._are_all_on_shelf(shots):
+            self._host.make_room()
+        planned, refused = self._plan(shots)
+        self._decide(refused)
         if planned is None:
             return self._outcomes, (), ()
-        plan = planned.plan
-        on_cpu = plan.text_encoder_device == "cpu"
-        placement = Placement(self._device, "cpu" if on_cpu else self._device, plan.keep, plan.lean)
+        plan, placement = planned.plan, self._placement(planned)
         keys = self._keys(planned, placement)
-        new = {index: each for index, each in planned.shots.items() if not self._is_on_shelf(index, keys)}
+        self._decide({index: found for index in planned.shots if (found := self._on_shelf(index, keys))})
+        twins = _twins([index for index in planned.shots if index not in self._outcomes], keys)
+        self._done |= dict.fromkeys(twins, 1.0)
+        new = {
+            index: each for index, each in planned.shots.items() if index not in self._outcomes and index not in twins
+        }
         self._host.on_plan(replace(planned, shots=new))
-        if machine.device == "cuda":
+        if plan.machine.device == "cuda":
             _torch().cuda.reset_peak_memory_stats(self._device)
         started = time.perf_counter()
         loads = self._render(replace(planned, shots=new), placement, keys) if new else []
         self._share_loading(new, time.perf_counter() - started)
+        self._decide({index: _reused(self._outcomes[first]) for index, first in twins.items()})
         return self._outcomes, (*_about_loads(loads), *_peak(plan), *plan.lines), tuple(loads)
 
+    def _decide(self, outcomes: Mapping[int, RenderedShot | StoryMotionError]) -> None:
+        """Nothing is left to do for these."""
+        self._outcomes |= outcomes
+        self._done |= dict.fromkeys(outcomes, 1.0)
+
+    def _plan(self, shots: Mapping[int, Checked]) -> tuple[QueuePlan | None, dict[int, StoryMotionError]]:
+        return plan_queue(shots, this_machine(self._device, self._residents))
+
+    def _placement(self, planned: QueuePlan) -> Placement:
+        plan = planned.plan
+        on_cpu = plan.text_encoder_device == "cpu"
+        return Placement(self._device, "cpu" if on_cpu else self._device, plan.keep, plan.lean)
+
     # ------------------------------------------------------------------ shots of earlier runs
+    def _are_all_on_shelf(self, shots: Mapping[int, Checked]) -> bool:
+        """As planned for the memory that is free as it is: then nobody has to give up any."""
+        planned, _ = self._plan(shots) if self._host.shelf else (None, {})
+        if planned is None:
+            return False
+        keys = self._keys(planned, self._placement(planned))
+        return all(self._on_shelf(index, keys) for index in planned.shots)
+
     def _keys(self, planned: QueuePlan, placement: Placement) -> dict[int, str]:
         if self._host.shelf is None:
             return {}
         name, version = planned.plan.machine.name, self._sdk.version
         return {index: fingerprint(each, placement, name, version) for index, each in planned.shots.items()}
 
-    def _is_on_shelf(self, index: int, keys: Mapping[int, str]) -> bool:
-        if self._host.shelf is None:
-            return False
-        self._progress_of(index)(0, UNITS, "looking for earlier shots")
-        found = self._host.shelf.find(keys[index], self._host.new_frames)
-        if found is not None:
-            self._outcomes[index] = replace(found, reused=True)
-            self._done[index] = 1.0
-        return found is not None
+    def _on_shelf(self, index: int, keys: Mapping[int, str]) -> RenderedShot | NoRoomForFrames | None:
+        shelf = self._host.shelf
+        if shelf is None:
+            return None
+        key = keys[index]
+        if key not in self._found:
+            self._progress_of(index)(0, UNITS, "looking for earlier shots")
+            try:
+                found = shelf.find(key, self._host.new_frames)
+                self._found[key] = None if found is None else replace(found, reused=True)
+            except NoRoomForFrames as error:
+                self._found[key] = error
+        return self._found[key]
 
     # ------------------------------------------------------------------ new shots
     def _render(self, planned: QueuePlan, placement: Placement, keys: Mapping[int, str]) -> list[Load]:
@@ -201,33 +236,43 @@ class _Queue:
             if planned.waits:
                 turns[index] = Turn(partial(self._finish, index, runs, keys))
                 fetch = partial(load_once.use, turns[index])
-            runs[index] = ShotRun(
-                planned.shots[index],
-                self._sdk,
-                placement,
-                residents,
-                self._host,
-                self._progress_of(index),
-                fetch,
-                planned.waits,
-                planned.plan.machine.name,
-                keys.get(index, ""),
-            )
+            if len(indices) > 1:
+                # A moment for each: a cancel is heard in between.
+                self._progress_of(index)(0, UNITS, "getting ready")
+            try:
+                runs[index] = ShotRun(
+                    planned.shots[index],
+                    self._sdk,
+                    placement,
+                    residents,
+                    self._host,
+                    self._progress_of(index),
+                    fetch,
+                    planned.waits,
+                    planned.plan.machine.name,
+                    keys.get(index, ""),
+                )
+            except Exception as error:
+                self._decide({index: failure(error, READING)})
+                continue
+            if planned.waits:
+                turns[index].transformers = runs[index].stages_known
+        ready = list(runs)
         residents.begin({each for run in runs.values() for each in run.components})
         if not planned.waits:
-            for index in indices:
+            for index in ready:
                 self._finish(index, runs, keys)
-        for start in range(0, len(turns), planned.at_once):
-            load_once.run([turns[index] for index in indices[start : start + planned.at_once]])
+            return
+        for start in range(0, len(ready), planned.at_once):
+            load_once.run([turns[index] for index in ready[start : start + planned.at_once]])
 
     def _finish(self, index: int, runs: dict[int, ShotRun], keys: Mapping[int, str]) -> None:
         """Render a shot to its end and put it away."""
         run = runs.pop(index)
         outcome = run.render()
-        self._done[index] = 1.0
         if isinstance(outcome, RenderedShot) and self._host.shelf is not None:
             self._host.shelf.put(keys[index], outcome)
-        self._outcomes[index] = outcome
+        self._decide({index: outcome})
         self._seconds[index] = run.meter.seconds
 
     # ------------------------------------------------------------------ progress and time
@@ -251,6 +296,17 @@ class _Queue:
             if isinstance(outcome, RenderedShot):
                 seconds = {**outcome.seconds, LOADING: part}
                 self._outcomes[index] = replace(outcome, seconds=seconds, notes=(_times(seconds), *outcome.notes))
+
+
+def _twins(indices: Iterable[int], keys: Mapping[int, str]) -> dict[int, int]:
+    """Shots that another one before them is equal to, with that one."""
+    first: dict[str, int] = {}
+    firsts = {index: first.setdefault(keys[index], index) for index in indices if index in keys}
+    return {index: one for index, one in firsts.items() if one != index}
+
+
+def _reused(outcome: RenderedShot | StoryMotionError) -> RenderedShot | StoryMotionError:
+    return replace(outcome, reused=True) if isinstance(outcome, RenderedShot) else outcome
 
 
 def _by_text_encoder(planned: QueuePlan) -> dict[Path, list[int]]:

@@ -8,24 +8,23 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-from collections.abc import Callable
 from contextlib import AbstractContextManager
-from functools import partial
 from pathlib import Path
 
 from . import compat
 from .access import ModelAccess
 from .ledger_1_0 import SharedLedger
-from .meter import READING, Meter, Phase, phases_of_a_shot
+from .meter import READING, STAGE_1, STAGE_2, Meter, Phase, phases_of_a_shot
 from .pipelines_1_0 import DISTILLED_STEPS, prepare
 from .preflight import Checked
 from .prompt_cache import Findings
 from .residents import Placement
 from .sdk import NewFrames, RawShot, ReadyShot, collect_frames
-from .stages import StageResults
+from .stages import FIRST, SECOND, StageResults
 
 # The decoder's chunks with the default tiling: 64 frames that overlap by 24.
 CHUNK_FRAMES = 40
+PHASES = {FIRST: STAGE_1, SECOND: STAGE_2}
 
 
 class Sdk10:
@@ -64,15 +63,12 @@ class Sdk10:
         import torch
 
         findings = Findings()
-        # The stage whose transformer was asked for last; the hooks of both stages report to it.
-        current: list[Callable[[], str]] = []
-        access.on_layer = lambda kind: meter.tick(READING if kind == "text_encoder" else current[-1]())
+        access.on_layer = lambda kind: meter.tick(READING if kind == "text_encoder" else PHASES[stages.current])
         prepared = prepare(checked, torch.device(placement.device))
         setattr(prepared.pipeline.pipeline_components, compat.STAGES, stages)
         header, reads_prompts = checked.checkpoint.header, not stages.complete
         ledgers = [
-            SharedLedger(ledger, access, placement, partial(current.append, stage), findings, header, reads_prompts)
-            for ledger, stage in prepared.ledgers
+            SharedLedger(ledger, access, placement, findings, header, reads_prompts) for ledger in prepared.ledgers
         ]
 
         def run() -> RawShot:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
 
 # Goes up when the pack itself changes what it makes of the same inputs.
 RECIPE = 1
+# Of Gemma's folder, beside its weights: sizes, tokenizer, how pictures are prepared.
+TEXT_ENCODER_SETTINGS = ("*.json", "*.model")
+# They run Gemma and compress guides as the model's training videos were.
+PACKAGES = ("transformers", "av")
 
 
 class Shelf(Protocol):
@@ -56,11 +62,12 @@ def fingerprint(checked: Checked, placement: Placement, device_name: str, sdk_ve
     models, shot = checked.models, checked.shot
     inputs = {field.name: _plain(getattr(shot, field.name)) for field in fields(shot) if field.name != "guidance"}
     if isinstance(shot, ICLoraShot):
-        inputs["reference"] = hashlib.sha256(shot.reference.read_bytes()).hexdigest()
+        inputs["reference"] = _content(shot.reference, shot.reference.stat().st_mtime_ns)
     facts = {
         "recipe": RECIPE,
         "sdk": sdk_version,
         "torch": torch.__version__,
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
         "device": [placement.device.split(":")[0], device_name, placement.text_encoder_device.split(":")[0]],
         "pipeline": type(shot).__name__,
         "shot": inputs,
@@ -75,6 +82,9 @@ def fingerprint(checked: Checked, placement: Placement, device_name: str, sdk_ve
         "precision": models.precision,
         "checkpoint": identity(models.checkpoint),
         "text_encoder": [identity(shard) for shard in checked.text_encoder_files],
+        "text_encoder_settings": [
+            identity(path) for pattern in TEXT_ENCODER_SETTINGS for path in sorted(models.text_encoder.glob(pattern))
+        ],
         "upscaler": identity(models.spatial_upscaler) if models.spatial_upscaler and shot.stages == "two" else None,
         "loras": _plain([lora for lora in models.loras if lora.strength]),
     }
@@ -85,6 +95,12 @@ def identity(path: Path) -> list[Any]:
     """Name, size and time of change: a file that is replaced is another file."""
     stat = path.stat()
     return [path.name, stat.st_size, stat.st_mtime_ns]
+
+
+@lru_cache(maxsize=64)
+def _content(path: Path, changed: int) -> str:
+    """One reference video may serve all scenes of a story; ``changed`` is its time of change."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _plain(value: Any) -> Any:

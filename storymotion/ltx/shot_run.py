@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..errors import RenderFailed
+from ..errors import RenderFailed, StoryMotionError
 from ..progress import Progress
 from ..report import Line, line
 from .access import ModelAccess
@@ -82,7 +82,12 @@ class ShotRun:
         """The models that it may use."""
         return self._ready.components
 
-    def render(self) -> RenderedShot | RenderFailed:
+    @property
+    def stages_known(self) -> int:
+        """How many of its stages an earlier run has denoised."""
+        return len(self._stages.known)
+
+    def render(self) -> RenderedShot | StoryMotionError:
         """Call the SDK. Raises nothing but what ends the whole run: a cancel, or Ctrl-C."""
         import torch
 
@@ -95,10 +100,10 @@ class ShotRun:
                 raw = self._ready.run()
             self.meter.finish()
         except BaseException as error:
-            leaving = self._leaving(error)
-            if isinstance(leaving, RenderFailed):
-                return leaving
-            raise leaving from None
+            if isinstance(error, Exception) and error is not self.meter.cancelled_by:
+                return failure(error, self.meter.phase)
+            _without_frames(error)
+            raise error from None
         shot, checkpoint = self.checked.shot, self.checked.checkpoint
         return RenderedShot(
             frames=raw.frames[: shot.frames],
@@ -107,7 +112,7 @@ class ShotRun:
             sample_rate=raw.sample_rate,
             notes=(
                 line("sdk", version=self._sdk.version, checkpoint=checkpoint.version, seed=shot.seed),
-                *(line("stage-reused", stage=stage) for stage in self._stages.known),
+                *(line("stage-reused", stage=stage.replace("stage", "stage ")) for stage in self._stages.known),
                 *_about_prompts(raw.findings),
                 *self.checked.notes,
             ),
@@ -115,22 +120,27 @@ class ShotRun:
             device_name=self._device_name,
         )
 
-    def _leaving(self, error: BaseException) -> BaseException:
-        """The exception that leaves: a cancel as it came, an SDK error in our words, both without their frames.
 
-        The frames of a traceback hold models and latents; whoever keeps the exception (ComfyUI keeps
-        the last one) would keep them in memory.
-        """
-        cancelled = error is self.meter.cancelled_by or not isinstance(error, Exception)
-        if not cancelled:
-            log.error("The LTX-2 SDK failed while %s", self.meter.phase, exc_info=error)
-        reason = f"{type(error).__name__}: {error}".strip().rstrip(".")
-        each: BaseException | None = error
-        while each is not None:
-            earlier = each.__cause__ or each.__context__
-            each.__traceback__ = each.__cause__ = each.__context__ = None
-            each = earlier
-        return error if cancelled else RenderFailed(self.meter.phase, reason)
+def failure(error: Exception, phase: str) -> StoryMotionError:
+    """Why there is no shot, from what was raised in ``phase``: ours as it is, the SDK's in our words.
+
+    It holds no frames of the traceback, which hold models and latents; the log has it in full.
+    """
+    if isinstance(error, StoryMotionError):
+        _without_frames(error)
+        return error
+    log.error("The LTX-2 SDK failed while %s", phase, exc_info=error)
+    _without_frames(error)
+    return RenderFailed(phase, f"{type(error).__name__}: {error}".strip().rstrip("."))
+
+
+def _without_frames(error: BaseException) -> None:
+    """Whoever keeps the exception (ComfyUI keeps the last one) would keep all that its frames hold."""
+    each: BaseException | None = error
+    while each is not None:
+        earlier = each.__cause__ or each.__context__
+        each.__traceback__ = each.__cause__ = each.__context__ = None
+        each = earlier
 
 
 def _on(device: str) -> Any:

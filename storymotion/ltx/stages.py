@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import torch
 
 VIDEO, AUDIO = "video", "audio"
+FIRST, SECOND = "stage1", "stage2"
 
 
 class StageResults:
@@ -27,7 +28,7 @@ class StageResults:
         put: Callable[[str, Mapping[str, torch.Tensor]], None] = lambda stage, latents: None,
     ) -> None:
         ends_after_stage_1 = shot.stages == "one" or shot.rendered_size != (shot.width, shot.height)
-        stages = ("stage1",) if ends_after_stage_1 else ("stage1", "stage2")
+        stages = (FIRST,) if ends_after_stage_1 else (FIRST, SECOND)
         self._put = put
         self._names = iter(stages)
         self.known: dict[str, Mapping[str, torch.Tensor]] = {}
@@ -36,6 +37,8 @@ class StageResults:
             if latents is None or {VIDEO, AUDIO} - latents.keys():
                 break
             self.known[stage] = latents
+        # The one that is denoised now, or was last.
+        self.current = ""
         # Then prompts are not needed any more, nor the text encoder.
         self.complete = len(self.known) == len(stages)
 
@@ -44,7 +47,7 @@ class StageResults:
 
         Everything around it is left to the SDK: the noise is drawn either way, so what follows is bit-identical.
         """
-        stage = next(self._names)
+        self.current = stage = next(self._names)
         latents = self.known.get(stage)
         if latents is None:
             video, audio = loop(sigmas, video, audio, stepper)

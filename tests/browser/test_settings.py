@@ -39,7 +39,7 @@ def test_room_for_finished_shots(
     texts = setting_texts("en")["StoryMotion_ShotStoreGB"]
     dialog = open_settings(editor.page)
     expect(dialog.get_by_text(texts["name"])).to_be_visible()
-    field = dialog.get_by_role("spinbutton").first
+    field = dialog.locator(".setting-item").filter(has_text=texts["name"]).get_by_role("spinbutton")
     expect(field).to_have_value("30")
     screenshot(editor.page, "settings")
     try:

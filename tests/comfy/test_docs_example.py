@@ -58,13 +58,13 @@ def test_a_failed_scene_shows_in_its_exit_code(comfy_server: ComfyServer, tmp_pa
     script = started(comfy_server, graph, tmp_path)
     printed, errors = script.communicate()
     assert script.returncode == 1, errors
-    assert "1 of 2 scenes are missing: 2 (two): The width of the shot is 100 pixels" in printed
+    assert "Scene 2 (two): failed. The width of the shot is 100 pixels" in printed
     assert sorted(file.name for file in (tmp_path / "films").iterdir()) == ["film_00001_.mp4", "one_00001_.mp4"]
 
 
 @pytest.mark.parametrize(
     ("change", "says"),
-    [({"story": "gone.json"}, "StoryMotionLoadStory: The story 'gone.json' was not found"), (None, "does not exist")],
+    [({"story": "gone.json"}, "StoryMotionLoadStory: The story 'gone.json' was not found"), (None, "NoSuchNode")],
 )
 def test_it_says_why_there_is_no_film(
     comfy_server: ComfyServer, tmp_path: Path, change: dict[str, Any] | None, says: str

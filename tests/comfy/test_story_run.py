@@ -73,8 +73,11 @@ def test_a_scene_that_cannot_be_fails_alone(comfy_client: ComfyClient, comfy_ser
     graph = story.graph()
     graph.add("41", "TestList", values=json.dumps([64, 64, 100, 64, 64, 64]))
     graph[SHOTS]["inputs"]["width"] = ["41", 0]
+    shown: list[NodeProgress] = []
     with pytest.raises(PromptFailed) as raised:
-        comfy_client.run(graph)
+        comfy_client.run(graph, shown.append)
+    on_node = [each.text for each in shown if each.node == SHOTS and each.text]
+    assert on_node[-1].endswith(": 5 rendered, 0 reused from earlier runs, 1 failed.")
     # The end in an error is Join's, as the workflow ships, and everything is saved before it.
     assert raised.value.details["node_id"] == FILM
     message = raised.value.details["exception_message"]
@@ -153,7 +156,7 @@ def test_killed_in_scene_four_it_goes_on_there(
         entry = client.run(Story(fragile_server, "killed", seeds).graph())
     report = report_of(entry)
     assert outcomes(report) == [*((name, REUSED) for name in NAMES[:3]), *((name, DONE) for name in NAMES[3:])]
-    assert "What an earlier run had denoised in stage1 was used again." in report
+    assert "What an earlier run had denoised in stage 1 was used again." in report
     film = files(fragile_server, entry, FILM)[0]
     undisturbed = files(comfy_server, comfy_client.run(Story(comfy_server, "killed", seeds).graph()), FILM)[0]
     assert numpy.array_equal(pictures(film), pictures(undisturbed))

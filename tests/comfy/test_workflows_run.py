@@ -99,7 +99,8 @@ def test_distilled_workflow(comfy_client: ComfyClient, comfy_server: ComfyServer
     done = [each.done for each in shot if not each.text]
     # Newer servers send a message every so often, not one for each step.
     assert done == sorted(done) and len(set(done)) > 3, "the node's progress bar jumps"
-    phases = list(dict.fromkeys(each.text for each in shot if each.text))
+    # The first text is the forecast, if this machine has rendered shots before.
+    phases = list(dict.fromkeys(each.text for each in shot if each.text and not each.text.startswith("Forecast")))
     assert phases == ["reading the prompt", "stage 1", "stage 2", "decoding"]
 
 

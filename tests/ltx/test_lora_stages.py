@@ -67,7 +67,7 @@ def test_order(models: ModelSet, tiny: TinyModels, two_stage: TwoStageShot) -> N
         chain = chain.with_lora(Lora(path, strength, stages))
     shot = replace(two_stage, distilled_lora=Lora(tiny.distilled_lora, 0.6))
     prepared = prepare(check(chain, shot), torch.device("cpu"))
-    strengths = [[lora.strength for lora in ledger.loras] for ledger, _ in prepared.ledgers]
+    strengths = [[lora.strength for lora in ledger.loras] for ledger in prepared.ledgers]
     assert strengths == [[0.1, 0.3, 0.4], [0.1, 0.2, 0.4, 0.6]]
     codes = [note.values["stage"] for note in check(chain, shot).notes if note.code == "lora-stage"]
     assert codes == ["stage 2", "stage 1"]
