@@ -45,6 +45,10 @@
     |   |-- NoStories           the input folder has no story to choose
     |   |-- NoSceneRendered     none of several scenes could be rendered
     |   |-- NoScenesForEngine   no scene of the story is for the chosen engine
+    |   |-- BranchHalfConnected  the shots of a branch or their places in the story are missing
+    |   |-- PlaceInvalid        a place in the story is no whole number from 1
+    |   |-- PlacesTaken         branches of a story have the same scene
+    |   |-- PlacesMiscounted    a branch has not as many places in the story as scenes
     |   `-- StoryInvalid        everything that is wrong with a story, by line and scene
     |-- PaidError
     |   |-- GateShut            at least one gate to spending is shut: nothing was sent
@@ -193,9 +197,13 @@ from .shots import (
     UnreadableImage,
 )
 from .story import (
+    BranchHalfConnected,
     NoSceneRendered,
     NoScenesForEngine,
     NoStories,
+    PlaceInvalid,
+    PlacesMiscounted,
+    PlacesTaken,
     StoryError,
     StoryInvalid,
     StoryMissing,
@@ -205,6 +213,7 @@ __all__ = [
     "AmbiguousSend",
     "BillingLatched",
     "BillingRefused",
+    "BranchHalfConnected",
     "CapReached",
     "CheckpointIncomplete",
     "CheckpointPrequantised",
@@ -249,6 +258,9 @@ __all__ = [
     "NothingToJoin",
     "OddSize",
     "PaidError",
+    "PlaceInvalid",
+    "PlacesMiscounted",
+    "PlacesTaken",
     "PrecisionDoesNotFit",
     "ProviderUnavailable",
     "RateLimited",

@@ -74,6 +74,51 @@ class StoryInvalid(StoryError):
 
 
 @dataclass(eq=False)
+class BranchHalfConnected(StoryError):
+    """The shots of a branch came without their places in the story, or the places without shots."""
+
+    code = "branch-half-connected"
+    problem = "{connected} is connected, but {missing} is not."
+    remedy = "Connect both, or none of them."
+    connected: str
+    missing: str
+
+
+@dataclass(eq=False)
+class PlaceInvalid(StoryError):
+    """Something else came where a place in the story belongs."""
+
+    code = "place-invalid"
+    problem = "{name} has the value {value}, but a place in the story is a whole number from 1."
+    remedy = "Connect the index of Load Story to it."
+    name: str
+    value: str
+
+
+@dataclass(eq=False)
+class PlacesTaken(StoryError):
+    """Branches of a story have the same scene; ``places``: "3 (index_a, index_b)"."""
+
+    code = "places-taken"
+    problem = "Scenes of the story come more than once: {places}."
+    remedy = "A scene goes through one branch: choose another engine in the Load Story of each."
+    places: str
+
+
+@dataclass(eq=False)
+class PlacesMiscounted(StoryError):
+    """A branch has not as many places in the story as scenes."""
+
+    code = "places-miscounted"
+    problem = "{videos} has {scenes} scenes, but {index} has {places} places in the story."
+    remedy = "Connect the index of the same Load Story that the shots of {videos} are made from."
+    videos: str
+    scenes: int
+    index: str
+    places: int
+
+
+@dataclass(eq=False)
 class NoSceneRendered(StoryError):
     """None of several scenes could be rendered; ``reason`` is that of the first."""
 

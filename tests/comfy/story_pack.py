@@ -37,7 +37,7 @@ class SlowVideo(InputImpl.VideoFromComponents):
 
 
 class StoryShots:
-    """``slots`` is JSON: one object a slot, {"kind", "frames", "width", "fps", "story"}.
+    """``slots`` is JSON: one object a slot, {"kind", "shot", "frames", "width", "fps", "story"}.
 
     With ``story`` the shots carry what became of their story; those of one "story" belong together.
     """
@@ -70,7 +70,7 @@ class StoryShots:
     def _slot(self, position: int, slot: dict, outcome):
         if slot["kind"] == "failed":
             return ExecutionBlocker(None)
-        frames = picture(position, slot.get("frames", position), slot.get("width", 64))
+        frames = picture(slot.get("shot", position), slot.get("frames", position), slot.get("width", 64))
         rate = Fraction(slot.get("fps", "24"))
         if slot["kind"] == "shot":
             return storymotion("video").ShotVideo(frames, rate, None, outcome, slot["scene"] if outcome else None)
@@ -92,6 +92,24 @@ class StoryShots:
         return file.as_trimmed(0.25, 0.5) if slot["kind"] == "trimmed" else file
 
 
+class StoryLater:
+    """Hands the videos on, one by one; takes its time, and says so in the output folder."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"video": ("VIDEO",)}}
+
+    RETURN_TYPES = ("VIDEO",)
+    FUNCTION = "hand_on"
+    CATEGORY = "test"
+
+    def hand_on(self, video: Any):
+        with (Path(folder_paths.get_output_directory()) / "later").open("a", encoding="utf-8") as log:
+            log.write("x")
+        time.sleep(0.2)
+        return (video,)
+
+
 class StoryNames:
     """``names`` is a JSON list."""
 
@@ -108,4 +126,4 @@ class StoryNames:
         return (json.loads(names),)
 
 
-NODE_CLASS_MAPPINGS = {"StoryShots": StoryShots, "StoryNames": StoryNames}
+NODE_CLASS_MAPPINGS = {"StoryShots": StoryShots, "StoryLater": StoryLater, "StoryNames": StoryNames}
