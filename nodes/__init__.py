@@ -12,6 +12,7 @@ from .merge import StoryMotionMerge, StoryMotionMergeGather, StoryMotionMergeOrd
 from .models import StoryMotionLTX2Lora, StoryMotionLTX2Model
 from .motion import SafeMotionMapper
 from .plan import StoryMotionImageGuide, StoryMotionShotPlan
+from .routes import add_routes
 from .samples import offer_samples
 from .shots import StoryMotionDistilled, StoryMotionICLora
 from .story import StoryMotionLoadStory
@@ -44,4 +45,5 @@ class StoryMotionExtension(ComfyExtension):
         """Every node of the pack, whether or not the SDK is installed. ComfyUI asks once, at its start."""
         # Not in on_load(): ComfyUI 0.3.75 does not call it.
         offer_samples()
+        add_routes()
         return [*NODES, *PARTS]

@@ -5,6 +5,10 @@
     |-- UnknownChoice           a name is not one of the offered ones
     |-- ListLengthsDisagree     lists of different lengths came where one value a scene belongs
     |-- EmptyList               a list came without a value
+    |-- BrowserError
+    |   |-- CrossOriginRequest  a page that is not ComfyUI's own wants something changed
+    |   |-- RequestNotJson      the body of a request is no JSON object
+    |   `-- NotANumber          a parameter of a request should be one
     |-- ShotError
     |   |-- SizeNotMultiple     width or height is off the model's grid
     |   |-- FramesNotOnGrid     the frame count is not 8k+1
@@ -105,6 +109,7 @@ from .base import (
     UnknownChoice,
     ValueOutOfRange,
 )
+from .browser import BrowserError, CrossOriginRequest, NotANumber, RequestNotJson
 from .loras import (
     Fp8LoraNeedsTriton,
     LoraAmbiguous,
@@ -214,9 +219,11 @@ __all__ = [
     "BillingLatched",
     "BillingRefused",
     "BranchHalfConnected",
+    "BrowserError",
     "CapReached",
     "CheckpointIncomplete",
     "CheckpointPrequantised",
+    "CrossOriginRequest",
     "DoesNotFit",
     "EmptyList",
     "EncodeFailed",
@@ -254,6 +261,7 @@ __all__ = [
     "NoSceneRendered",
     "NoScenesForEngine",
     "NoStories",
+    "NotANumber",
     "NotSafetensors",
     "NothingToJoin",
     "OddSize",
@@ -265,6 +273,7 @@ __all__ = [
     "ProviderUnavailable",
     "RateLimited",
     "RenderFailed",
+    "RequestNotJson",
     "RequestRefused",
     "SdkMissing",
     "SdkUnsupported",

@@ -1,0 +1,30 @@
+"""What the browser extension asks of ComfyUI's server: JSON, below /storymotion and /api/storymotion.
+
+One module a subject: it has a function that returns its ``JsonRoute``s, which ``add_routes`` puts on the server.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from .json_route import JsonRoute, handler_of
+
+# Enough for a browser; a journal that another program keeps locked holds up these threads and nothing else.
+THREADS = 4
+
+
+def all_routes() -> list[JsonRoute]:
+    """Every route of the pack."""
+    return []
+
+
+def add_routes() -> None:
+    """Put the routes on ComfyUI's server, once and while it starts: later its table of routes is closed."""
+    from server import PromptServer
+
+    server = getattr(PromptServer, "instance", None)
+    if server is None:  # a program that only looks at the nodes
+        return
+    executor = ThreadPoolExecutor(THREADS, thread_name_prefix="storymotion-routes")
+    for route in all_routes():
+        server.routes.route(route.method, f"/storymotion/{route.path}")(handler_of(route, executor))
