@@ -11,6 +11,7 @@ from ..storymotion.paid.seedance.models import USER_CATALOGUE, Catalogue, load_c
 from ..storymotion.progress import Progress, ignore_progress
 from ..storymotion.report import Line
 from .language import user_language
+from .settings import cost_settings
 from .stores import user_file
 
 log = logging.getLogger("storymotion")
@@ -27,7 +28,9 @@ def open_desk(
     patience: Patience | None = None,
 ) -> Desk:
     """A desk for one thread; what it opens is its own."""
-    return Desk(user_file(Path()), progress=progress, tell=tell, patience=patience or Patience())
+    return Desk(
+        user_file(Path()), settings=cost_settings(), progress=progress, tell=tell, patience=patience or Patience()
+    )
 
 
 def catalogue() -> Catalogue:

@@ -39,7 +39,6 @@ class JsonRoute:
 
 def handler_of(route: JsonRoute, executor: Executor) -> Callable[[web.Request], Awaitable[web.Response]]:
     """What ComfyUI's server calls for a request to ``route``."""
-    # HEAD comes with GET.
     changes = route.method != "GET"
 
     async def handle(request: web.Request) -> web.Response:
