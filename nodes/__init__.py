@@ -12,6 +12,7 @@ from .models import StoryMotionLTX2Lora, StoryMotionLTX2Model
 from .motion import SafeMotionMapper
 from .plan import StoryMotionImageGuide, StoryMotionShotPlan
 from .samples import offer_samples
+from .seedance import StoryMotionSeedance, StoryMotionSeedanceCollect, StoryMotionSeedanceQuote
 from .shots import StoryMotionDistilled, StoryMotionICLora
 from .story import StoryMotionLoadStory
 
@@ -28,6 +29,9 @@ NODES: list[type[io.ComfyNode]] = [
     StoryMotionGuidance,
     SafeMotionMapper,
     StoryMotionLoadStory,
+    StoryMotionSeedanceQuote,
+    StoryMotionSeedance,
+    StoryMotionSeedanceCollect,
     StoryMotionAnimationEncode,
     StoryMotionJoin,
 ]
