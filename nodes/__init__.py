@@ -14,6 +14,7 @@ from .motion import SafeMotionMapper
 from .plan import StoryMotionImageGuide, StoryMotionShotPlan
 from .routes import add_routes
 from .samples import offer_samples
+from .seedance import StoryMotionSeedance, StoryMotionSeedanceCollect, StoryMotionSeedanceQuote
 from .shots import StoryMotionDistilled, StoryMotionICLora
 from .story import StoryMotionLoadStory
 
@@ -31,6 +32,9 @@ NODES: list[type[io.ComfyNode]] = [
     SafeMotionMapper,
     StoryMotionLoadStory,
     StoryMotionMerge,
+    StoryMotionSeedanceQuote,
+    StoryMotionSeedance,
+    StoryMotionSeedanceCollect,
     StoryMotionAnimationEncode,
     StoryMotionJoin,
 ]

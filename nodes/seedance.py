@@ -267,6 +267,7 @@ class StoryMotionSeedanceCollect(io.ComfyNode):
                 ),
                 io.String.Output(display_name="receipt", tooltip="What they cost, and why others did not come."),
             ],
+            is_output_node=True,
         )
 
     @classmethod
