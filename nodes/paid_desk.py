@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from ..storymotion.paid.seedance.desk import Desk, Patience
+from ..storymotion.paid.seedance.desk import Desk
 from ..storymotion.paid.seedance.models import USER_CATALOGUE, Catalogue, load_catalogue
 from ..storymotion.progress import Progress, ignore_progress
 from ..storymotion.report import Line
@@ -22,15 +22,9 @@ def say_in_log(told: Line) -> None:
     log.warning("%s", told.speak(user_language()))
 
 
-def open_desk(
-    progress: Progress = ignore_progress,
-    tell: Callable[[Line], None] = say_in_log,
-    patience: Patience | None = None,
-) -> Desk:
+def open_desk(progress: Progress = ignore_progress, tell: Callable[[Line], None] = say_in_log) -> Desk:
     """A desk for one thread; what it opens is its own."""
-    return Desk(
-        user_file(Path()), settings=cost_settings(), progress=progress, tell=tell, patience=patience or Patience()
-    )
+    return Desk(user_file(Path()), settings=cost_settings(), progress=progress, tell=tell)
 
 
 def catalogue() -> Catalogue:

@@ -5,30 +5,34 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from ..storymotion.cost import TARGET_SECONDS, CostSettings
+from ..storymotion.cost import TARGET_SECONDS
+from ..storymotion.errors.paid import PaidErrorWithLines
 from ..storymotion.media.probe import probe
 from ..storymotion.paid.money import krw_text, usd_text
 from ..storymotion.paid.seedance.run import Collected, PaidShot
 from ..storymotion.report import Line, line
-from .language import user_language
 from .scene_report import Scene
+from .settings import cost_settings
 
 
 def receipt_of_shot(shot: PaidShot) -> list[Line]:
-    """Notes, task id, tokens, quoted and settled price, and KRW per 8 s beside the target."""
-    return [*shot.notes, *shot.receipt.lines(shot.paid_earlier), *_against_target(shot, shot.receipt.settings)]
+    """Notes, task id, tokens, quoted and settled price, and KRW per 8 s beside the target. Raises UnreadableVideo."""
+    return [*shot.lines(), *_against_target(shot)]
 
 
-def receipt_of_story(scenes: Sequence[Scene], shots: Mapping[int, PaidShot]) -> list[Line]:
-    """The sum, then every scene under its name; ``shots`` by the scene's place in the list."""
+def receipt_of_story(
+    scenes: Sequence[Scene], shots: Mapping[int, PaidShot], receipts: Mapping[int, Sequence[Line]]
+) -> list[Line]:
+    """The sum, then every scene under its name; ``shots`` and ``receipts`` by the scene's place in the list."""
     told = _sum(list(shots.values()), failed=sum(scene.error is not None for scene in scenes))
     for index, scene in enumerate(scenes):
-        shot = shots.get(index)
-        if shot is None:
-            told.append(line("scene-failed", scene=scene.label, reason=scene.reason))
+        if index in receipts:
+            told += [line("scene-notes", scene=scene.label), *receipts[index]]
         else:
-            told += [line("scene-notes", scene=scene.label), *receipt_of_shot(shot)]
-    return told
+            told.append(line("scene-failed", scene=scene.label, reason=scene.reason))
+    # Scenes that one gate has stopped have one error, whose lines the rows above leave out.
+    with_lines = {id(scene.error): scene.error for scene in scenes if isinstance(scene.error, PaidErrorWithLines)}
+    return [*told, *(each for error in with_lines.values() for each in error.all_lines())]
 
 
 def receipt_of_collected(collected: Sequence[Collected]) -> list[Line]:
@@ -41,27 +45,25 @@ def receipt_of_collected(collected: Sequence[Collected]) -> list[Line]:
         if each.shot is not None:
             told += receipt_of_shot(each.shot)
         elif each.error is not None:
-            reason = each.error.speak(user_language()).replace("\n", " / ")
-            told.append(line("not-collected", task=each.row.task_id or f"#{each.row.id}", reason=reason))
+            told.append(line("not-collected", task=each.row.task_id or f"#{each.row.id}", reason=each.error.as_value()))
     return told
 
 
 def _sum(shots: Sequence[PaidShot], failed: int) -> list[Line]:
-    settings = CostSettings()
+    rate = cost_settings().krw_per_usd
     now = [shot.receipt.usd or Decimal(0) for shot in shots if not shot.paid_earlier]
     spent = sum(now, Decimal(0))
-    krw = krw_text(spent * Decimal(str(settings.krw_per_usd)))
     counts = {"paid": len(now), "earlier": len(shots) - len(now), "failed": failed}
-    return [line("paid-story", **counts, usd=usd_text(spent), krw=krw, krw_per_usd=f"{settings.krw_per_usd:g}")]
+    krw = krw_text(spent * Decimal(str(rate)))
+    return [line("paid-story", **counts, usd=usd_text(spent), krw=krw, krw_per_usd=f"{rate:g}")]
 
 
-def _against_target(shot: PaidShot, settings: CostSettings) -> list[Line]:
+def _against_target(shot: PaidShot) -> list[Line]:
     """KRW per 8 s of the video that came, whatever was asked for."""
-    length = probe(shot.path).seconds
+    length, settings = probe(shot.path).seconds, shot.receipt.settings
     if shot.receipt.krw is None or not length:
         return []
-    seconds = Decimal(length.numerator) / Decimal(length.denominator)
-    per_8s = shot.receipt.krw * TARGET_SECONDS / seconds
+    per_8s = shot.receipt.krw * TARGET_SECONDS * length.denominator / length.numerator
     over = per_8s > Decimal(str(settings.target_krw_per_8s))
     code = "cost-over-target" if over else "cost-within-target"
     return [line(code, krw=krw_text(per_8s), target=f"{settings.target_krw_per_8s:g}")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from comfy_api.latest import io
+from comfy_api.latest import io, ui
 
 from ..storymotion.errors import NoSceneRendered, SeedancePictureUnusable
 from ..storymotion.paid.seedance.models import ADAPTIVE, RATIOS, USER_CATALOGUE
@@ -15,9 +15,10 @@ from ..storymotion.report import speak
 from .host import NodeProgress
 from .language import says_errors_in_users_language, user_language
 from .models import checked_when_it_runs
-from .paid_desk import catalogue, open_desk, say_in_log
+from .paid_desk import catalogue, open_desk
 from .paid_report import receipt_of_collected
-from .paid_scenes import make_paid_shots
+from .paid_scenes import RUNS, make_paid_shots
+from .settings import cost_settings
 from .shots import name_input
 from .stores import user_file
 from .threads import Waiting, in_threads
@@ -121,9 +122,12 @@ class StoryMotionSeedanceQuote(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, **inputs: Any) -> Any:
+        """The dates of the prices, and what the user has set."""
         own = user_file(USER_CATALOGUE)
         changed = own.stat().st_mtime_ns if own.is_file() else 0
-        return [*sorted({price.date for price in catalogue().prices}), changed]
+        settings = cost_settings()
+        dates = sorted({price.date for price in catalogue().prices})
+        return [*dates, changed, settings.krw_per_usd, settings.target_krw_per_8s]
 
     @classmethod
     @says_errors_in_users_language
@@ -147,15 +151,12 @@ class StoryMotionSeedanceQuote(io.ComfyNode):
         )
         desk = open_desk()
         price = quote(request, desk)
-        report = [*desk.catalogue_notes, *price.lines()]
-        return io.NodeOutput(float(price.usd), float(price.krw), speak(report, user_language()))
+        report = speak([*desk.catalogue_notes, *price.lines()], user_language())
+        return io.NodeOutput(float(price.usd), float(price.krw), report, ui=ui.PreviewText(report))
 
 
 class StoryMotionSeedance(io.ComfyNode):
-    """A paid shot for every scene. Async, so that several such nodes of one graph work side by side.
-
-    It has no ``fingerprint_inputs``: whatever ComfyUI forgets, the journal knows what was paid for.
-    """
+    """A paid shot for every scene. Async, so that several such nodes of one graph work side by side."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -238,6 +239,11 @@ class StoryMotionSeedance(io.ComfyNode):
         return checked_when_it_runs(model, resolution)
 
     @classmethod
+    def fingerprint_inputs(cls, **inputs: Any) -> Any:
+        """Once more after a run that lacks scenes: ComfyUI would keep the gaps, and the journal pays nothing twice."""
+        return RUNS.incomplete
+
+    @classmethod
     @says_errors_in_users_language
     async def execute(cls, **inputs: list[Any]) -> io.NodeOutput:
         return await make_paid_shots(inputs, _request)
@@ -283,16 +289,16 @@ class StoryMotionSeedanceCollect(io.ComfyNode):
         one = None if asked in ("", ALL_UNFINISHED) else asked
 
         def fetch(waiting: Waiting) -> tuple[Collected, ...]:
-            return collect(open_desk(waiting, say_in_log), one)
+            return collect(open_desk(waiting), one)
 
         (future,) = await in_threads([fetch], NodeProgress())
         collected = future.result()
         videos: list[Any] = [SavedVideo(each.shot.path, None, None) for each in collected if each.shot is not None]
         errors = [each.error for each in collected if each.error is not None]
         if errors and not videos:
-            raise errors[0] if len(errors) == 1 else NoSceneRendered(len(errors), str(errors[0]))
+            raise errors[0] if len(errors) == 1 else NoSceneRendered(len(errors), errors[0].as_value())
         receipt = speak(receipt_of_collected(collected), user_language())
-        return io.NodeOutput(videos or [ExecutionBlocker(None)], receipt)
+        return io.NodeOutput(videos or [ExecutionBlocker(None)], receipt, ui=ui.PreviewText(receipt))
 
 
 def _request(scene: dict[str, Any]) -> SeedanceRequest:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from queue import Empty, SimpleQueue
 from typing import TypeVar
 
+from ..storymotion.paid.seedance.desk import WAITING
 from .host import NodeProgress
 
 Result = TypeVar("Result")
@@ -45,12 +48,18 @@ class Waiting:
         """The library's ``Progress``. Raises Stopped."""
         if self._stop.is_set():
             raise Stopped
-        self.now = (done, total, what)
+        if what != WAITING:  # between two looks at a task, whose state stays on the node
+            self.now = (done, total, what)
 
-    def enter(self, lane: threading.BoundedSemaphore) -> None:
-        """Wait for a free lane. Raises Stopped."""
+    @contextmanager
+    def in_lane(self, lane: threading.BoundedSemaphore) -> Iterator[None]:
+        """Wait for a free lane and keep it for the block. Raises Stopped."""
         while not lane.acquire(timeout=SECONDS_BETWEEN_LOOKS):
             self(*self.now)
+        try:
+            yield
+        finally:
+            lane.release()
 
 
 async def in_threads(calls: Sequence[Callable[[Waiting], Result]], progress: NodeProgress) -> list[Future[Result]]:
@@ -58,22 +67,39 @@ async def in_threads(calls: Sequence[Callable[[Waiting], Result]], progress: Nod
 
     When the user cancels, or ComfyUI ends the prompt because another node failed, the threads are told to stop and
     waited for: none is left behind. That takes as long as the request that is under way, whose answer may be the id
-    of a task that costs money.
+    of a task that costs money. They are daemons, because Python waits for all others when ComfyUI itself is to end.
     """
-    if not calls:
-        return []
     stop = threading.Event()
     waiting = [Waiting(stop) for _ in calls]
-    executor = ThreadPoolExecutor(max_workers=min(len(calls), MOST_THREADS), thread_name_prefix="storymotion-paid")
+    futures: list[Future[Result]] = [Future() for _ in calls]
+    todo: SimpleQueue[tuple[Future[Result], Callable[[Waiting], Result], Waiting]] = SimpleQueue()
+    for each in zip(futures, calls, waiting):
+        todo.put(each)
+    workers = [threading.Thread(target=_work, args=(todo,), daemon=True) for _ in calls[:MOST_THREADS]]
     try:
-        futures = [executor.submit(call, each) for call, each in zip(calls, waiting)]
+        for worker in workers:
+            worker.start()
         while not all(future.done() for future in futures):
             _show(progress, waiting, sum(future.done() for future in futures))
             await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
         return futures
     finally:
         stop.set()
-        executor.shutdown(wait=True, cancel_futures=True)
+        for worker in workers:
+            worker.join()
+
+
+def _work(todo: SimpleQueue[tuple[Future[Result], Callable[[Waiting], Result], Waiting]]) -> None:
+    while True:
+        try:
+            future, call, waiting = todo.get_nowait()
+        except Empty:
+            return
+        try:
+            waiting(*waiting.now)
+            future.set_result(call(waiting))
+        except BaseException as error:
+            future.set_exception(error)
 
 
 def _show(progress: NodeProgress, waiting: Sequence[Waiting], done: int) -> None:

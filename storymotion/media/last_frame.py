@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,16 +23,15 @@ def last_frame(path: str | os.PathLike[str]) -> numpy.ndarray:
     from av.error import FFmpegError
 
     name = Path(path).name
-    last: av.VideoFrame | None = None
+    last: deque[av.VideoFrame] = deque(maxlen=1)
     try:
         # Absolute, because FFmpeg takes what precedes a colon in a relative path for a protocol.
         with av.open(str(Path(path).absolute()), metadata_errors="replace") as container:
             if container.streams.video:
                 container.streams.video[0].thread_type = "AUTO"
-                for last in container.decode(video=0):
-                    pass
-            if last is None:
+                last.extend(container.decode(video=0))
+            if not last:
                 raise UnreadableVideo(name, "it holds no video")
-            return last.to_ndarray(format="rgb24")
+            return last[0].to_ndarray(format="rgb24")
     except (FFmpegError, OSError, ValueError) as error:
         raise UnreadableVideo(name, reason_of(error)) from error

@@ -22,7 +22,7 @@ from .journal import Journal, Reservation
 from .journal_row import Shot, time_text
 from .journal_table import Caps
 from .key import Secret, load_key
-from .money import Quote, usd_text
+from .money import Quote, quote_lines, total_usd, usd_text
 from .provider import Provider
 
 OPENING = ("1", "true")
@@ -50,6 +50,10 @@ class Clearance:
         if quote not in self.quotes:
             raise ValueError("the gate has not seen this quote")
         return self.journal.reserve(shot, quote.usd, run_id, self.caps)
+
+    def require_room(self, run_id: str) -> None:
+        """See that all of the quotes together fit below the caps now. Raises BillingLatched, CapReached."""
+        self.journal.require_room(self.provider.id, total_usd(self.quotes), run_id, self.caps)
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,7 @@ def examine_gate(
         shut.append((KEY, missing))
     except KeyUnusable as error:
         shut += [(KEY, reason) for reason in error.reasons]
-    told = tuple(each for quote in quotes for each in quote.lines())
+    told = quote_lines(quotes)
     facts = read_checklist(provider.id).lines(provider.name)
     clearance = None
     if not shut and key is not None and address is not None and caps is not None and journal is not None:

@@ -181,7 +181,7 @@ class _Watching:
             return False
         if self.client.get(self.task_id).status != "cancelled":
             return False
-        self.row = self.desk.journal.mark_ended(self.row, State.CANCELLED, "", "cancelled by the user")
+        self.row = self.desk.journal.take_back(self.row, "cancelled by the user")
         return True
 
     def _look(self) -> Task:
