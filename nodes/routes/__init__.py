@@ -5,6 +5,7 @@ One module a subject: it has a function that returns its ``JsonRoute``s, which `
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -28,10 +29,9 @@ def all_routes(announce: Callable[[str, dict[str, Any]], None]) -> list[JsonRout
 
 def add_routes() -> None:
     """Put the routes on ComfyUI's server, once and while it starts: later its table of routes is closed."""
-    from server import PromptServer
-
-    server = getattr(PromptServer, "instance", None)
-    if server is None:  # a program that only looks at the nodes
+    # A program that only looks at the nodes has no server, and may not be able to import ComfyUI's.
+    server = getattr(getattr(sys.modules.get("server"), "PromptServer", None), "instance", None)
+    if server is None:
         return
     executor = ThreadPoolExecutor(THREADS, thread_name_prefix="storymotion-routes")
     for route in all_routes(server.send_sync):
