@@ -39,7 +39,9 @@ def shipped(name: str) -> Graph:
     """A shipped workflow with the tiny models, every shot one second long."""
     workflow = json.loads((API / f"{name}.json").read_text(encoding="utf-8"))
     graph = Graph(copy.deepcopy(with_tiny_models(workflow)))
-    graph.node("StoryMotionShotPlan")["seconds"] = SECONDS
+    for node in graph.values():
+        if node["class_type"] == "StoryMotionShotPlan":
+            node["inputs"]["seconds"] = SECONDS
     return graph
 
 
