@@ -97,13 +97,15 @@ class StoryLater:
 
     @classmethod
     def INPUT_TYPES(cls):
-        return {"required": {"video": ("VIDEO",)}}
+        return {"required": {"video": ("VIDEO",)}, "optional": {"fail": ("BOOLEAN", {"default": False})}}
 
     RETURN_TYPES = ("VIDEO",)
     FUNCTION = "hand_on"
     CATEGORY = "test"
 
-    def hand_on(self, video: Any):
+    def hand_on(self, video: Any, fail: bool = False):
+        if fail:
+            raise RuntimeError("It broke at once")
         with (Path(folder_paths.get_output_directory()) / "later").open("a", encoding="utf-8") as log:
             log.write("x")
         time.sleep(0.2)
