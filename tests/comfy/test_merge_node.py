@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import av
@@ -15,24 +13,15 @@ import numpy as np
 import pytest
 
 from dev.client import ComfyClient, PromptFailed, PromptInterrupted
-from dev.comfyui import ready_comfyui
-from dev.server import ComfyServer, lay_out_data
+from dev.server import ComfyServer
 
 pytestmark = pytest.mark.comfy
-TESTS = Path(__file__).parent
 Places = list[int]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyServer]:
-    """A server that has the test's own nodes beside this pack, and no models."""
-    data = tmp_path_factory.mktemp("merge")
-    lay_out_data(data)
-    for pack in ("story_pack.py", "list_node.py"):
-        shutil.copy(TESTS / pack, data / "custom_nodes")
-    python = Path(sys.executable)
-    with ComfyServer(python, ready_comfyui(python), data) as running:
-        yield running
+@pytest.fixture
+def server(story_server: ComfyServer) -> ComfyServer:
+    return story_server
 
 
 @pytest.fixture
@@ -304,6 +293,13 @@ def test_places_must_be_as_many_as_scenes(
     assert names(server) == []
 
 
+def test_the_beginning_of_a_list_needs_no_more_places(server: ComfyServer, client: ComfyClient) -> None:
+    """The shots say that there are 4 scenes, of which another node left the first 2."""
+    entry = client.run(graph(shots("s.s.", [1, 3, 5, 7], keep=2), [1, 3], shots("s", [2]), [2]))
+    assert greys(server) == film_of([1, 2])
+    assert "1 of 3 scenes missing: 3 (scene 2): It broke." in report_of(entry)
+
+
 @pytest.mark.parametrize(
     ("connected", "said"),
     [
@@ -377,13 +373,12 @@ def test_an_interrupted_prompt_leaves_nothing_for_the_next(server: ComfyServer, 
     assert "2 of 6 scenes missing: 2 (scene 1): It broke; 3 (scene 2): It broke." in report_of(entry)
 
 
-@pytest.mark.parametrize("mode", [["--cache-none"], ["--cache-lru", "1"]], ids=" ".join)
-def test_shots_are_made_once_whatever_comfyui_keeps(server: ComfyServer, mode: list[str]) -> None:
+def test_shots_are_made_once_when_comfyui_keeps_nothing(server: ComfyServer) -> None:
     workflow = story("s.s", ODD, ".ss", EVEN)
     workflow["10"] = {"class_type": "StoryLater", "inputs": {"video": ["1", 0]}}
     workflow["5"]["inputs"]["videos_a"] = ["10", 0]
     with (
-        ComfyServer(server.python, server.comfyui, server.data, arguments=mode) as other,
+        ComfyServer(server.python, server.comfyui, server.data, arguments=["--cache-none"]) as other,
         ComfyClient(other.address) as client,
     ):
         entry = client.run(workflow)
