@@ -9,7 +9,14 @@ from typing import Any
 
 from comfy_api.latest import Input
 
-from ..storymotion.errors import EmptyList, PlaceInvalid, PlacesMiscounted, PlacesTaken
+from ..storymotion.errors import (
+    BranchNotConnected,
+    EmptyList,
+    NoShotsInBranches,
+    PlaceInvalid,
+    PlacesMiscounted,
+    PlacesTaken,
+)
 from .outcome import FailedScene, StoryOutcome, place_of
 
 
@@ -17,12 +24,14 @@ from .outcome import FailedScene, StoryOutcome, place_of
 class Branch:
     """``places`` in the story of all slots of a list, from 1, and ``shots`` by slot, from 0, as they come.
 
-    A slot whose scene failed never comes: ComfyUI keeps it away from every node.
+    The slot of a failed scene never comes: ComfyUI keeps it away from every node. No slot comes when nothing
+    is ``connected``, as when the node that makes the shots is muted.
     """
 
     videos_name: str
     index_name: str
     places: list[Any]
+    connected: bool = True
     shots: dict[int, Any] = field(default_factory=dict)
 
     def failed(self) -> list[FailedScene]:
@@ -30,42 +39,50 @@ class Branch:
 
         Raises PlacesMiscounted, as far as it can be seen.
         """
-        missing = [slot for slot in range(len(self.places)) if slot not in self.shots]
-        told = self._told()
-        self._require_one_place_each(told)
-        scenes = {scene.position: scene for scene in told.failed} if told else {}
-        # A generation node counts the slots of its list. What comes from another Merge has places in the story.
-        by_slot = scenes.keys() <= {slot + 1 for slot in missing}
-        failed = []
-        for slot in missing:
-            place = self.places[slot]
-            scene = scenes.get(slot + 1 if by_slot else place)
-            failed.append(FailedScene(place, scene.name, scene.reason) if scene else FailedScene(place))
-        return failed
+        if not self.connected:
+            reason = BranchNotConnected(self.videos_name).as_value()
+            return [FailedScene(place, reason=reason) for place in self.places]
+        seen = max(self.shots, default=-1) + 1
+        if seen > len(self.places):
+            raise self._miscounted(seen)
+        missing = {slot: self.places[slot] for slot in range(len(self.places)) if slot not in self.shots}
+        told = self._told(missing)
+        return [
+            FailedScene(place, told[slot].name, told[slot].reason) if slot in told else FailedScene(place)
+            for slot, place in missing.items()
+        ]
 
-    def _told(self) -> StoryOutcome | None:
-        """What the shots say of their list; None if they do not agree, as shots of several nodes do not."""
+    def _told(self, missing: dict[int, int]) -> dict[int, FailedScene]:
+        """What the shots say of the slots that are ``missing`` (slot -> place in the story); nothing if they disagree.
+
+        Raises PlacesMiscounted: a list that ends in failed scenes is longer than what comes of it.
+        """
         stories = {place_of(video).story for video in self.shots.values()}
-        return stories.pop() if len(stories) == 1 else None
-
-    def _require_one_place_each(self, told: StoryOutcome | None) -> None:
-        """The length of a list that ends in failed scenes is not visible: only its shots can tell it."""
-        seen, places = max(self.shots, default=-1) + 1, len(self.places)
-        if seen > places:
-            raise PlacesMiscounted(self.videos_name, seen, self.index_name, places)
-        whole = all(place_of(video).position == slot + 1 for slot, video in self.shots.items())
-        if told is None or not whole or told.total < seen:
-            return
-        failed = {scene.position for scene in told.failed}
+        story = stories.pop() if len(stories) == 1 else None
+        if story is None:  # no shot, or those of other packs, or of several nodes
+            return {}
+        failed = {scene.position: scene for scene in story.failed}
+        # What comes from another Merge counts as the story does, what a generation node makes as its list does.
+        if failed.keys() == set(missing.values()):
+            return {slot: failed[place] for slot, place in missing.items()}
+        if any(place_of(video).position != slot + 1 for slot, video in self.shots.items()):
+            return {}
         # More scenes than places are right when another node took only the beginning of the list.
-        if told.total != places and failed.issuperset(range(places + 1, told.total + 1)):
-            raise PlacesMiscounted(self.videos_name, told.total, self.index_name, places)
+        places = len(self.places)
+        if story.total != places and failed.keys() >= set(range(places + 1, story.total + 1)):
+            raise self._miscounted(story.total)
+        return {slot: failed[slot + 1] for slot in missing if slot + 1 in failed}
+
+    def _miscounted(self, scenes: int) -> PlacesMiscounted:
+        return PlacesMiscounted(self.videos_name, scenes, self.index_name, len(self.places))
 
 
 def check_places(branches: Sequence[Branch]) -> None:
-    """Raise EmptyList, PlaceInvalid or PlacesTaken unless the branches have every place once."""
-    if not any(branch.places for branch in branches):
-        raise EmptyList(branches[0].index_name)
+    """Raise BranchNotConnected or EmptyList if there is nothing to order, PlaceInvalid, PlacesTaken."""
+    if not any(branch.connected for branch in branches):
+        raise BranchNotConnected(branches[0].videos_name)
+    if not any(branch.connected and branch.places for branch in branches):
+        raise EmptyList(next(branch.index_name for branch in branches if branch.connected))
     found: dict[int, list[str]] = {}
     for branch in branches:
         for place in branch.places:
@@ -81,8 +98,10 @@ def in_story_order(branches: Sequence[Branch]) -> dict[int, Any]:
     """All slots by their place in the story, in order: the shot, or None where the scene failed.
 
     The shots are copies (of the objects, not of the frames) that carry what became of the scenes of all
-    branches. Raises PlacesMiscounted.
+    branches. Raises PlacesMiscounted, and NoShotsInBranches when there is no shot at all.
     """
+    if not any(branch.shots for branch in branches):  # no node that follows would run, nor say so
+        raise NoShotsInBranches(sum(len(branch.places) for branch in branches))
     failed = [scene for branch in branches for scene in branch.failed()]
     failed.sort(key=lambda scene: scene.position)
     story = StoryOutcome(sum(len(branch.places) for branch in branches), tuple(failed))

@@ -28,7 +28,7 @@ from typing import Any
 
 from comfy_api.latest import Input, io
 
-from ..storymotion.errors import BranchHalfConnected
+from ..storymotion.errors import PlacesNotConnected
 from .branches import Branch, check_places, in_story_order
 from .language import says_errors_in_users_language
 from .slices import slice_here
@@ -44,22 +44,13 @@ class StoryMotionMerge(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        shots = "Its shots: of a generation node, or of Animation Encode."
-        places = "Their places in the story: index of the Load Story that feeds this branch."
         return io.Schema(
             node_id="StoryMotionMerge",
             display_name="Merge Branches",
             category="StoryMotion/Story",
             description="Puts the shots of two branches of a story back into story order. Failed scenes of either "
             "keep their place, and are named by the node that saves.",
-            inputs=[
-                io.Video.Input("videos_a", tooltip=f"The first branch. {shots}", lazy=True, extra_dict=RAW),
-                io.Int.Input("index_a", force_input=True, tooltip=f"The first branch. {places}"),
-                io.Video.Input(
-                    "videos_b", tooltip=f"The second branch. {shots}", lazy=True, extra_dict=RAW, optional=True
-                ),
-                io.Int.Input("index_b", force_input=True, tooltip=f"The second branch. {places}", optional=True),
-            ],
+            inputs=[*_branch_inputs("a", "first"), *_branch_inputs("b", "second")],
             outputs=[
                 io.Video.Output(display_name="videos", is_output_list=True, tooltip="All shots in story order."),
                 io.Int.Output(
@@ -74,32 +65,49 @@ class StoryMotionMerge(io.ComfyNode):
     @says_errors_in_users_language
     def execute(
         cls,
-        videos_a: list[Any],
-        index_a: list[int],
+        videos_a: list[Any] | None = None,
+        index_a: list[int] | None = None,
         videos_b: list[Any] | None = None,
         index_b: list[int] | None = None,
     ) -> io.NodeOutput:
         from comfy_execution.graph_utils import GraphBuilder
 
-        if (videos_b is None) != (index_b is None):
-            names = ("videos_b", "index_b") if index_b is None else ("index_b", "videos_b")
-            raise BranchHalfConnected(*names)
         links = {"a": videos_a, "b": videos_b}
-        branches = {
-            name: Branch(f"videos_{name}", f"index_{name}", places)
-            for name, places in (("a", index_a), ("b", index_b))
-            if places is not None
-        }
+        branches = {}
+        for name, places in (("a", index_a), ("b", index_b)):
+            branch = Branch(f"videos_{name}", f"index_{name}", places or [], connected=links[name] is not None)
+            if branch.connected and places is None:
+                raise PlacesNotConnected(branch.index_name, branch.videos_name)
+            branches[name] = branch
         check_places(list(branches.values()))
         graph = GraphBuilder()
         order = graph.node("StoryMotionMergeOrder")
         for name, branch in branches.items():
             order.set_input(f"branch_{name}", branch)
-            if branch.places:  # of an empty list, as a filter can leave it, nothing comes that could be waited for
-                (link,) = links[name] or ()
-                gather = graph.node("StoryMotionMergeGather", videos=link, branch=branch)
+            link = links[name]
+            if link and branch.places:  # of an empty list, as a filter can leave it, nothing comes to wait for
+                gather = graph.node("StoryMotionMergeGather", videos=link[0], branch=branch)
                 order.set_input(f"gathered_{name}", gather.out(0))
         return io.NodeOutput(order.out(0), order.out(1), expand=graph.finalize())
+
+
+def _branch_inputs(name: str, which: str) -> list[io.Input]:
+    """All are optional: the editor does not send links from nodes that are muted."""
+    return [
+        io.Video.Input(
+            f"videos_{name}",
+            optional=True,
+            tooltip=f"The shots of the {which} branch: of a generation node, or of Animation Encode.",
+            lazy=True,
+            extra_dict=RAW,
+        ),
+        io.Int.Input(
+            f"index_{name}",
+            optional=True,
+            tooltip=f"The places of the {which} branch in the story: index of its Load Story.",
+            force_input=True,
+        ),
+    ]
 
 
 class StoryMotionMergeGather(io.ComfyNode):
@@ -132,7 +140,7 @@ class StoryMotionMergeOrder(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         inputs = [
             [
-                BranchObject.Input(f"branch_{name}", optional=True),
+                BranchObject.Input(f"branch_{name}"),
                 Done.Input(f"gathered_{name}", optional=True, extra_dict=RAW),
             ]
             for name in ("a", "b")
@@ -146,10 +154,10 @@ class StoryMotionMergeOrder(io.ComfyNode):
 
     @classmethod
     @says_errors_in_users_language
-    def execute(cls, branch_a: Branch, branch_b: Branch | None = None, **gathered: Any) -> io.NodeOutput:
+    def execute(cls, branch_a: Branch, branch_b: Branch, **gathered: Any) -> io.NodeOutput:
         from comfy_execution.graph_utils import ExecutionBlocker
 
-        slots = in_story_order([branch for branch in (branch_a, branch_b) if branch is not None])
+        slots = in_story_order([branch_a, branch_b])
         videos = [ExecutionBlocker(None) if video is None else video for video in slots.values()]
         return io.NodeOutput(videos, list(slots))
 

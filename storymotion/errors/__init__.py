@@ -49,10 +49,12 @@
     |   |-- NoStories           the input folder has no story to choose
     |   |-- NoSceneRendered     none of several scenes could be rendered
     |   |-- NoScenesForEngine   no scene of the story is for the chosen engine
-    |   |-- BranchHalfConnected  the shots of a branch or their places in the story are missing
+    |   |-- BranchNotConnected  the shots of a branch are not connected
+    |   |-- PlacesNotConnected  the shots of a branch came without their places in the story
     |   |-- PlaceInvalid        a place in the story is no whole number from 1
     |   |-- PlacesTaken         branches of a story have the same scene
     |   |-- PlacesMiscounted    a branch has not as many places in the story as scenes
+    |   |-- NoShotsInBranches   every scene of every branch failed
     |   `-- StoryInvalid        everything that is wrong with a story, by line and scene
     |-- PaidError
     |   |-- GateShut            at least one gate to spending is shut: nothing was sent
@@ -202,12 +204,14 @@ from .shots import (
     UnreadableImage,
 )
 from .story import (
-    BranchHalfConnected,
+    BranchNotConnected,
     NoSceneRendered,
     NoScenesForEngine,
+    NoShotsInBranches,
     NoStories,
     PlaceInvalid,
     PlacesMiscounted,
+    PlacesNotConnected,
     PlacesTaken,
     StoryError,
     StoryInvalid,
@@ -218,7 +222,7 @@ __all__ = [
     "AmbiguousSend",
     "BillingLatched",
     "BillingRefused",
-    "BranchHalfConnected",
+    "BranchNotConnected",
     "BrowserError",
     "CapReached",
     "CheckpointIncomplete",
@@ -260,6 +264,7 @@ __all__ = [
     "NoRoomForFrames",
     "NoSceneRendered",
     "NoScenesForEngine",
+    "NoShotsInBranches",
     "NoStories",
     "NotANumber",
     "NotSafetensors",
@@ -268,6 +273,7 @@ __all__ = [
     "PaidError",
     "PlaceInvalid",
     "PlacesMiscounted",
+    "PlacesNotConnected",
     "PlacesTaken",
     "PrecisionDoesNotFit",
     "ProviderUnavailable",

@@ -74,14 +74,24 @@ class StoryInvalid(StoryError):
 
 
 @dataclass(eq=False)
-class BranchHalfConnected(StoryError):
-    """The shots of a branch came without their places in the story, or the places without shots."""
+class BranchNotConnected(StoryError):
+    """The shots of a branch are not connected, or the node that makes them is muted."""
 
-    code = "branch-half-connected"
-    problem = "{connected} is connected, but {missing} is not."
-    remedy = "Connect both, or none of them."
-    connected: str
-    missing: str
+    code = "branch-not-connected"
+    problem = "{videos} is not connected."
+    remedy = "Connect the shots of its branch; if the node that makes them is muted, turn it on."
+    videos: str
+
+
+@dataclass(eq=False)
+class PlacesNotConnected(StoryError):
+    """The shots of a branch came without their places in the story."""
+
+    code = "places-not-connected"
+    problem = "{index} is not connected, but {videos} is."
+    remedy = "Connect the index of the Load Story that the shots of {videos} are made from."
+    index: str
+    videos: str
 
 
 @dataclass(eq=False)
@@ -116,6 +126,16 @@ class PlacesMiscounted(StoryError):
     scenes: int
     index: str
     places: int
+
+
+@dataclass(eq=False)
+class NoShotsInBranches(StoryError):
+    """Every scene of every branch failed."""
+
+    code = "no-shots-in-branches"
+    problem = "None of the {scenes} scenes of the branches has a shot."
+    remedy = "The reports of the nodes that make the shots have the reasons."
+    scenes: int
 
 
 @dataclass(eq=False)

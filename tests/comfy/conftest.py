@@ -69,3 +69,15 @@ def fragile_server(comfy_server: ComfyServer, tmp_path_factory: pytest.TempPathF
     python = Path(sys.executable)
     with ComfyServer(python, ready_comfyui(python), data) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def story_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyServer]:
+    """A server without models, for tests of lists of VIDEOs: it has the test's own nodes beside the pack."""
+    data = tmp_path_factory.mktemp("stories")
+    lay_out_data(data)
+    for pack in ("story_pack.py", "list_node.py"):
+        shutil.copy(Path(__file__).with_name(pack), data / "custom_nodes")
+    python = Path(sys.executable)
+    with ComfyServer(python, ready_comfyui(python), data) as server:
+        yield server

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import av
@@ -15,24 +13,15 @@ import numpy as np
 import pytest
 
 from dev.client import ComfyClient, PromptFailed, PromptInterrupted
-from dev.comfyui import ready_comfyui
-from dev.server import ComfyServer, lay_out_data
+from dev.server import ComfyServer
 
 pytestmark = pytest.mark.comfy
-TESTS = Path(__file__).parent
 Places = list[int]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyServer]:
-    """A server that has the test's own nodes beside this pack, and no models."""
-    data = tmp_path_factory.mktemp("merge")
-    lay_out_data(data)
-    for pack in ("story_pack.py", "list_node.py"):
-        shutil.copy(TESTS / pack, data / "custom_nodes")
-    python = Path(sys.executable)
-    with ComfyServer(python, ready_comfyui(python), data) as running:
-        yield running
+@pytest.fixture
+def server(story_server: ComfyServer) -> ComfyServer:
+    return story_server
 
 
 @pytest.fixture
@@ -178,10 +167,46 @@ def test_shots_of_other_packs_and_files(server: ComfyServer, client: ComfyClient
     assert "2 of 5 scenes missing: 3; 4." in report_of(entry)
 
 
-def test_one_branch_alone(server: ComfyServer, client: ComfyClient) -> None:
-    entry = client.run(graph(shots("ss.", [3, 1, 2]), [3, 1, 2]))
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_one_branch_alone(server: ComfyServer, client: ComfyClient, name: str) -> None:
+    """Nothing comes of the other: not connected, or all of its nodes are muted."""
+    workflow = graph(shots("ss.", [3, 1, 2]), [3, 1, 2])
+    workflow["5"]["inputs"] = {f"videos_{name}": ["1", 0], f"index_{name}": ["2", 0]}
+    entry = client.run(workflow)
     assert greys(server) == film_of([1, 3])
     assert "1 of 3 scenes missing: 2 (scene 3): It broke." in report_of(entry)
+
+
+@pytest.mark.parametrize("muted", ["a", "b"])
+def test_a_branch_whose_shots_are_muted_is_missing(server: ComfyServer, client: ComfyClient, muted: str) -> None:
+    """The editor does not send the link from a muted node; Load Story still gives the places."""
+    workflow = story("s.s", ODD, "s.s", EVEN)
+    del workflow["5"]["inputs"][f"videos_{muted}"]
+    entry = client.run(workflow)
+    assert greys(server) == film_of([2, 6] if muted == "a" else [1, 5])
+    for place in ODD if muted == "a" else EVEN:
+        assert f"{place}: videos_{muted} is not connected. " in report_of(entry)
+    assert "4 of 6 scenes missing: " in report_of(entry)
+    assert ("4 (scene 2): It broke" if muted == "a" else "3 (scene 2): It broke") in report_of(entry)
+
+
+@pytest.mark.parametrize("broken", ["a", "b"])
+def test_a_branch_that_ends_the_prompt_costs_no_shot_of_the_other(
+    server: ComfyServer, client: ComfyClient, broken: str
+) -> None:
+    """A node that raises ends ComfyUI's queue. With it muted, the shots of the other are used, and made once."""
+    other = {"a": "b", "b": "a"}[broken]
+    workflow = story("s.s", ODD, "sss", EVEN, crf=23.0 if broken == "a" else 24.0)
+    workflow["10"] = {"class_type": "StoryLater", "inputs": {"video": ["1" if other == "a" else "3", 0]}}
+    workflow["11"] = {"class_type": "StoryLater", "inputs": {"video": ["1" if broken == "a" else "3", 0], "fail": True}}
+    workflow["5"]["inputs"] |= {f"videos_{other}": ["10", 0], f"videos_{broken}": ["11", 0]}
+    with pytest.raises(PromptFailed, match="It broke at once"):
+        client.run(workflow)
+    del workflow["5"]["inputs"][f"videos_{broken}"], workflow["11"]
+    entry = client.run(workflow)
+    assert greys(server) == film_of([2, 4, 6] if broken == "a" else [1, 5])
+    assert f"videos_{broken} is not connected" in report_of(entry)
+    assert (server.data / "output" / "later").read_text(encoding="utf-8") == ("xxx" if other == "b" else "xx")
 
 
 @pytest.mark.parametrize("empty", ["a", "b"])
@@ -205,10 +230,11 @@ def test_three_branches_with_two_merges(server: ComfyServer, client: ComfyClient
     assert f"3 of 6 scenes missing: {missing}." in report_of(entry)
 
 
-def test_nothing_is_saved_when_every_scene_failed(server: ComfyServer, client: ComfyClient) -> None:
-    entry = client.run(story("..", [1, 3], ".", [2]))
-    assert names(server) == [] and "7" not in entry["outputs"]
-    assert entry["outputs"]["9"]["text"] == ["1", "2", "3"]
+def test_nothing_but_failed_scenes_is_an_error(server: ComfyServer, client: ComfyClient) -> None:
+    with pytest.raises(PromptFailed, match="None of the 3 scenes of the branches has a shot") as raised:
+        client.run(story("..", [1, 3], ".", [2]))
+    assert raised.value.details["node_id"] == "5"
+    assert names(server) == []
 
 
 def test_shots_keep_what_they_carry_for_others(server: ComfyServer, client: ComfyClient) -> None:
@@ -267,18 +293,28 @@ def test_places_must_be_as_many_as_scenes(
     assert names(server) == []
 
 
+def test_the_beginning_of_a_list_needs_no_more_places(server: ComfyServer, client: ComfyClient) -> None:
+    """The shots say that there are 4 scenes, of which another node left the first 2."""
+    entry = client.run(graph(shots("s.s.", [1, 3, 5, 7], keep=2), [1, 3], shots("s", [2]), [2]))
+    assert greys(server) == film_of([1, 2])
+    assert "1 of 3 scenes missing: 3 (scene 2): It broke." in report_of(entry)
+
+
 @pytest.mark.parametrize(
-    ("b", "index_b", "said"),
+    ("connected", "said"),
     [
-        (shots("s", [2]), None, "videos_b is connected, but index_b is not"),
-        (None, [2], "index_b is connected, but videos_b is not"),
+        (["videos_a"], "index_a is not connected, but videos_a is"),
+        (["videos_a", "index_a", "videos_b"], "index_b is not connected, but videos_b is"),
+        (["index_a", "index_b"], "videos_a is not connected"),
+        ([], "videos_a is not connected"),
     ],
 )
-def test_half_a_branch_is_refused(
-    server: ComfyServer, client: ComfyClient, b: dict[str, Any] | None, index_b: Places | None, said: str
-) -> None:
-    with pytest.raises(PromptFailed, match=said):
-        client.run(graph(shots("s", [1]), [1], b, index_b))
+def test_what_must_be_connected(server: ComfyServer, client: ComfyClient, connected: list[str], said: str) -> None:
+    workflow = story("s", [1], "s", [2])
+    workflow["5"]["inputs"] = {name: workflow["5"]["inputs"][name] for name in connected}
+    with pytest.raises(PromptFailed, match=said) as raised:
+        client.run(workflow)
+    assert raised.value.details["node_id"] == "5"
     assert names(server) == []
 
 
@@ -337,13 +373,12 @@ def test_an_interrupted_prompt_leaves_nothing_for_the_next(server: ComfyServer, 
     assert "2 of 6 scenes missing: 2 (scene 1): It broke; 3 (scene 2): It broke." in report_of(entry)
 
 
-@pytest.mark.parametrize("mode", [["--cache-none"], ["--cache-lru", "1"]], ids=" ".join)
-def test_shots_are_made_once_whatever_comfyui_keeps(server: ComfyServer, mode: list[str]) -> None:
+def test_shots_are_made_once_when_comfyui_keeps_nothing(server: ComfyServer) -> None:
     workflow = story("s.s", ODD, ".ss", EVEN)
     workflow["10"] = {"class_type": "StoryLater", "inputs": {"video": ["1", 0]}}
     workflow["5"]["inputs"]["videos_a"] = ["10", 0]
     with (
-        ComfyServer(server.python, server.comfyui, server.data, arguments=mode) as other,
+        ComfyServer(server.python, server.comfyui, server.data, arguments=["--cache-none"]) as other,
         ComfyClient(other.address) as client,
     ):
         entry = client.run(workflow)
