@@ -158,6 +158,14 @@ def test_nodes_of_the_story_workflows_are_where_the_docs_say(page: str, workflow
     assert len(rows) == 10
 
 
+@pytest.mark.parametrize("page", ["API.md", "API.ko.md"])
+def test_every_route_about_paid_shots_is_in_the_docs(page: str) -> None:
+    source = (ROOT / "nodes" / "routes" / "paid.py").read_text(encoding="utf-8")
+    routes = re.findall(r'JsonRoute\("(\w+)", "([\w/]+)"', source)
+    rows = re.findall(r"^\| `(\w+) /storymotion/([\w/]+)` \|", (ROOT / "docs" / page).read_text("utf-8"), re.MULTILINE)
+    assert len(routes) == 7 and sorted(rows) == sorted(routes)
+
+
 @pytest.mark.comfy
 @pytest.mark.parametrize("readme", ["README.md", "README.ko.md"])
 def test_the_script_of_the_readme_saves_a_video(readme: str, comfy_server: ComfyServer, tmp_path: Path) -> None:

@@ -5,6 +5,10 @@
     |-- UnknownChoice           a name is not one of the offered ones
     |-- ListLengthsDisagree     lists of different lengths came where one value a scene belongs
     |-- EmptyList               a list came without a value
+    |-- BrowserError
+    |   |-- CrossOriginRequest  a page that is not ComfyUI's own wants something changed
+    |   |-- RequestNotJson      the body of a request is no JSON object
+    |   `-- NotANumber          a parameter of a request should be one
     |-- ShotError
     |   |-- SizeNotMultiple     width or height is off the model's grid
     |   |-- FramesNotOnGrid     the frame count is not 8k+1
@@ -45,6 +49,12 @@
     |   |-- NoStories           the input folder has no story to choose
     |   |-- NoSceneRendered     none of several scenes could be rendered
     |   |-- NoScenesForEngine   no scene of the story is for the chosen engine
+    |   |-- BranchNotConnected  the shots of a branch are not connected
+    |   |-- PlacesNotConnected  the shots of a branch came without their places in the story
+    |   |-- PlaceInvalid        a place in the story is no whole number from 1
+    |   |-- PlacesTaken         branches of a story have the same scene
+    |   |-- PlacesMiscounted    a branch has not as many places in the story as scenes
+    |   |-- NoShotsInBranches   every scene of every branch failed
     |   `-- StoryInvalid        everything that is wrong with a story, by line and scene
     |-- PaidError
     |   |-- GateShut            at least one gate to spending is shut: nothing was sent
@@ -101,6 +111,7 @@ from .base import (
     UnknownChoice,
     ValueOutOfRange,
 )
+from .browser import BrowserError, CrossOriginRequest, NotANumber, RequestNotJson
 from .loras import (
     Fp8LoraNeedsTriton,
     LoraAmbiguous,
@@ -193,9 +204,15 @@ from .shots import (
     UnreadableImage,
 )
 from .story import (
+    BranchNotConnected,
     NoSceneRendered,
     NoScenesForEngine,
+    NoShotsInBranches,
     NoStories,
+    PlaceInvalid,
+    PlacesMiscounted,
+    PlacesNotConnected,
+    PlacesTaken,
     StoryError,
     StoryInvalid,
     StoryMissing,
@@ -205,9 +222,12 @@ __all__ = [
     "AmbiguousSend",
     "BillingLatched",
     "BillingRefused",
+    "BranchNotConnected",
+    "BrowserError",
     "CapReached",
     "CheckpointIncomplete",
     "CheckpointPrequantised",
+    "CrossOriginRequest",
     "DoesNotFit",
     "EmptyList",
     "EncodeFailed",
@@ -244,15 +264,22 @@ __all__ = [
     "NoRoomForFrames",
     "NoSceneRendered",
     "NoScenesForEngine",
+    "NoShotsInBranches",
     "NoStories",
+    "NotANumber",
     "NotSafetensors",
     "NothingToJoin",
     "OddSize",
     "PaidError",
+    "PlaceInvalid",
+    "PlacesMiscounted",
+    "PlacesNotConnected",
+    "PlacesTaken",
     "PrecisionDoesNotFit",
     "ProviderUnavailable",
     "RateLimited",
     "RenderFailed",
+    "RequestNotJson",
     "RequestRefused",
     "SdkMissing",
     "SdkUnsupported",

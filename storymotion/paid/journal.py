@@ -110,6 +110,12 @@ class Journal:
                 return Reservation(insert(connection, fresh), mine=True)
             return Reservation(update(connection, found.id, fresh), mine=True)
 
+    def require_room(self, provider: str, usd: Decimal, run_id: str, caps: Caps) -> None:
+        """See that ``usd`` more would stay below the caps, without reserving. Raises BillingLatched, CapReached."""
+        with self._file.transaction() as connection:
+            check_latch(connection, provider)
+            check_caps(connection, provider, to_nano(usd), run_id, caps)
+
     @contextmanager
     def sending(self, row: Row) -> Iterator[None]:
         """The block that sends ``row``: when it ends without having marked the row, the row becomes UNKNOWN."""
@@ -217,6 +223,11 @@ class Journal:
             raise ValueError(f"a task does not end as {state.value}")
         ended = self._ended(state)
         return self._mark(row, {State.SUBMITTED}, **ended, error_code=redacted(code), error_message=redacted(message))
+
+    def take_back(self, row: Row, reason: str) -> Row:
+        """The user's own cancel came before the task began: 0 USD, and the same request and take may be sent again."""
+        released = self._ended(State.RELEASED)
+        return self._mark(row, {State.SUBMITTED}, **released, task_id=None, error_message=redacted(reason))
 
     def mark_downloaded(self, row: Row, file: str, sha256: str) -> Row:
         """The video is in hand. Also after the file was lost here and fetched again."""

@@ -39,7 +39,9 @@ def shipped(name: str) -> Graph:
     """A shipped workflow with the tiny models, every shot one second long."""
     workflow = json.loads((API / f"{name}.json").read_text(encoding="utf-8"))
     graph = Graph(copy.deepcopy(with_tiny_models(workflow)))
-    graph.node("StoryMotionShotPlan")["seconds"] = SECONDS
+    for node in graph.values():
+        if node["class_type"] == "StoryMotionShotPlan":
+            node["inputs"]["seconds"] = SECONDS
     return graph
 
 
@@ -64,6 +66,18 @@ def fragile_server(comfy_server: ComfyServer, tmp_path_factory: pytest.TempPathF
     lay_out_data(data)
     lay_out_samples(data)
     shutil.copytree(comfy_server.data / "models", data / "models", dirs_exist_ok=True)
+    python = Path(sys.executable)
+    with ComfyServer(python, ready_comfyui(python), data) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def story_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyServer]:
+    """A server without models, for tests of lists of VIDEOs: it has the test's own nodes beside the pack."""
+    data = tmp_path_factory.mktemp("stories")
+    lay_out_data(data)
+    for pack in ("story_pack.py", "list_node.py"):
+        shutil.copy(Path(__file__).with_name(pack), data / "custom_nodes")
     python = Path(sys.executable)
     with ComfyServer(python, ready_comfyui(python), data) as server:
         yield server

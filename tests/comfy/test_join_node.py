@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,24 +14,16 @@ import numpy as np
 import pytest
 
 from dev.client import ComfyClient, PromptFailed, PromptInterrupted
-from dev.comfyui import ready_comfyui
-from dev.server import ComfyServer, lay_out_data
+from dev.server import ComfyServer
 from storymotion.media.probe import probe
 
 pytestmark = pytest.mark.comfy
-PACK = Path(__file__).parent / "story_pack.py"
 Slots = list[dict[str, Any]]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyServer]:
-    """A server that has the test's own node beside this pack, and no models."""
-    data = tmp_path_factory.mktemp("join")
-    lay_out_data(data)
-    shutil.copy(PACK, data / "custom_nodes")
-    python = Path(sys.executable)
-    with ComfyServer(python, ready_comfyui(python), data) as running:
-        yield running
+@pytest.fixture
+def server(story_server: ComfyServer) -> ComfyServer:
+    return story_server
 
 
 @pytest.fixture

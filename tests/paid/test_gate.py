@@ -16,7 +16,7 @@ from storymotion.messages import catalogue
 from storymotion.paid.billing import read_billing
 from storymotion.paid.checklist import SHIPPED_CHECKLIST, TOPICS, read_checklist
 from storymotion.paid.day import day_start, time_zone
-from storymotion.paid.gate import GateState, examine_gate, open_journal
+from storymotion.paid.gate import GATES, GateState, examine_gate, open_journal
 from storymotion.paid.journal_row import Shot
 from storymotion.paid.money import Quote
 from storymotion.paid.provider import SEEDANCE
@@ -205,6 +205,25 @@ def test_all_shut_gates_are_told_at_once_with_all_seven_facts(tmp_path: Path) ->
     assert "\n\n" not in GateShut("x", state.shut, state.quote, state.facts).speak("ko")
     unknown = UnknownModel("BytePlus", "model-9", "model-1")
     assert codes(examine_gate(SEEDANCE, tmp_path, [], 1, unknown, OPEN, NOW)) == ["gate-unknown-model"]
+
+
+def test_each_gate_is_told_by_name(user_folder: Path, tmp_path: Path) -> None:
+    state = examine(user_folder)
+    assert tuple(state.gates) == GATES and not any(state.gates.values())
+    state = examine(user_folder, SEEDANCE_ENABLED=None, SEEDANCE_MAX_USD_PER_DAY="junk", ARK_API_KEY="x")
+    shut = {name: [each.code for each in lines] for name, lines in state.gates.items() if lines}
+    assert shut == {
+        "enabled": ["gate-disabled"],
+        "day-cap": ["gate-cap-none", "billing-cap-unusable"],
+        "key": ["key-not-a-key"],
+    }
+    # Without a shot nobody asks for its price; without a journal nobody knows what was spent.
+    assert set(GATES) - set(examine(user_folder, ()).gates) == {"price", "max-usd"}
+    assert set(GATES) - set(examine(user_folder, max_usd=None).gates) == {"max-usd"}
+    assert set(GATES) - set(examine(user_folder, STORYMOTION_HOME="relative").gates) == {"run-cap", "day-cap", "latch"}
+    unknown = UnknownModel("BytePlus", "model-9", "model-1")
+    state = examine_gate(SEEDANCE, tmp_path, [], 1, unknown, OPEN, NOW)
+    assert [each.code for each in state.gates["price"]] == ["gate-unknown-model"] and "max-usd" not in state.gates
 
 
 def test_several_shots_count_together_for_the_caps_and_singly_for_max_usd(user_folder: Path) -> None:

@@ -28,6 +28,8 @@ from .transport import Timeouts
 
 VIDEO_FOLDER = "seedance"
 SLICE_SECONDS = 0.5
+# What ``progress`` is told between two looks at the service.
+WAITING = "waiting"
 
 log = logging.getLogger(__name__)
 
@@ -136,6 +138,6 @@ class Desk:
             return
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            self.progress(0, 1, "waiting")
+            self.progress(0, 1, WAITING)
             time.sleep(min(left, SLICE_SECONDS))
-        self.progress(0, 1, "waiting")
+        self.progress(0, 1, WAITING)

@@ -86,6 +86,21 @@ def gate(requests: Sequence[SeedanceRequest], desk: Desk, max_usd: float | None 
     return examine_gate(SEEDANCE, desk.user_folder, quotes, max_usd, unpriced, desk.environ, desk.clock())
 
 
+def is_sent(request: SeedanceRequest, desk: Desk) -> bool:
+    """Whether an earlier queue has sent this request and take, so that ``run_shot`` would pay nothing.
+
+    Raises what the check of the request raises, and JournalUnusable.
+    """
+    try:
+        model = desk.catalogue.model(request.model)
+    except UnknownModel:
+        return False
+    check_request(request, model)
+    digest = request_digest(request, model, desk.origin)
+    row = desk.journal.find(digest, request.take) if desk.journal.path.exists() else None
+    return row is not None and row.state not in SENDABLE_AGAIN
+
+
 def run_shot(request: SeedanceRequest, desk: Desk, max_usd: float, run_id: str) -> PaidShot:
     """The video of ``request``: what was paid for is fetched, and only what was never sent is sent and paid for.
 

@@ -30,6 +30,8 @@ from .refusals import MODERATION, Kind
 
 SUCCEEDED = "succeeded"
 QUEUED = "queued"
+# Before the first look at a task.
+SUBMITTED = "submitted"
 ENDED = {"failed": State.FAILED, "expired": State.EXPIRED, "cancelled": State.CANCELLED}
 # Looks at the usual pace before they become rarer.
 FIRST_LOOKS = 24
@@ -94,7 +96,7 @@ class _Watching:
         self.task_id = row.task_id
         self.client = client
         self.desk = desk
-        self.last_status = "submitted"
+        self.last_status = SUBMITTED
         self.looks = 0
 
     def until_video(self) -> Task:
@@ -166,7 +168,7 @@ class _Watching:
     def stopped(self, cancels: bool) -> None:
         """The user stopped it: cancel what can be cancelled, say what cannot."""
         try:
-            if cancels and self.last_status == QUEUED and self._cancel():
+            if cancels and self.last_status in (SUBMITTED, QUEUED) and self._cancel():
                 self.desk.tell(line("seedance-cancelled", task=self.task_id))
                 return
         except (PaidError, Refused, NoSuchTask, Unclear) as failure:
@@ -179,7 +181,7 @@ class _Watching:
             return False
         if self.client.get(self.task_id).status != "cancelled":
             return False
-        self.row = self.desk.journal.mark_ended(self.row, State.CANCELLED, "", "cancelled by the user")
+        self.row = self.desk.journal.take_back(self.row, "cancelled by the user")
         return True
 
     def _look(self) -> Task:

@@ -159,8 +159,11 @@ def test_stopped_while_queued_it_is_cancelled_and_not_charged(shop: Shop) -> Non
         shop.run()
     assert [each.code for each in shop.told] == ["seedance-cancelled"]
     shop.server.finish()
-    assert shop.server.charges() == [] and shop.rows()[0].state is State.CANCELLED
+    assert shop.server.charges() == [] and shop.rows()[0].state is State.RELEASED
     assert shop.settled() == 0
+    # The user changes their mind: the same take is made after all, and is the only charge.
+    assert shop.run().receipt.usd == SMALL_USD
+    assert len(shop.server.charges()) == 1 and shop.posts() == 2
 
 
 def test_fault_19_stopped_while_running_it_is_kept_and_fetched_later(shop: Shop) -> None:
