@@ -45,8 +45,8 @@ def test_one_shot(paid: PaidServer, paid_client: ComfyClient) -> None:
     receipt = text_of(entry)
     assert f"Task {task} (seedance-1-0-pro-fast-251015, take 1): 19845 tokens, $0.019845 = 29 KRW" in receipt
     assert "quoted at most $0.019845" in receipt and "paid earlier" not in receipt
-    # 28.775 KRW for 49 frames at 24.
-    assert "112.8 KRW" in receipt or "113 KRW per 8 s" in receipt
+    # 28.775 KRW for 49 frames at 24 per second.
+    assert "113 KRW" in receipt and "over the target of 54 KRW" in receipt
 
     # The same inputs again, which ComfyUI does not know for the same because of the name, and once more at once.
     both = [paid_client.queue(shots().listed("9", "name", [name])) for name in ("again", "and again")]
