@@ -84,6 +84,7 @@
         |-- EncodeFailed        the encoder or the disk refused
         |-- NoRoomForFrames     the disk cannot hold frames that main memory should not
         |-- UnreadableVideo     the file cannot be opened, or has no video
+        |-- ShotUncheckable     too short or too small to be checked
         |-- NothingToJoin       a film of no shots
         |-- ShotsDiffer         shots of several sizes or frame rates
         |-- SeveralValues       a list came where the whole film has one value
@@ -123,6 +124,7 @@ from .media import (
     OddSize,
     SeveralValues,
     ShotsDiffer,
+    ShotUncheckable,
     StoryIncomplete,
     UnreadableVideo,
     WrongFrame,
@@ -271,6 +273,7 @@ __all__ = [
     "ShotError",
     "ShotLost",
     "ShotWithoutSound",
+    "ShotUncheckable",
     "ShotsDiffer",
     "SizeNotMultiple",
     "StoryError",
