@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
+from .check import StoryMotionCheckShot
 from .encode import StoryMotionAnimationEncode
 from .guidance import StoryMotionGuidance
 from .guided import StoryMotionKeyframes, StoryMotionOneStage, StoryMotionTwoStage
@@ -28,6 +29,7 @@ NODES: list[type[io.ComfyNode]] = [
     StoryMotionGuidance,
     SafeMotionMapper,
     StoryMotionLoadStory,
+    StoryMotionCheckShot,
     StoryMotionAnimationEncode,
     StoryMotionJoin,
 ]

@@ -71,6 +71,11 @@ def gather(item: Item) -> list[tuple[int, Item]] | None:
     return sorted(run.gathered.items())
 
 
+def slot() -> int:
+    """Which slot of the list the slice that runs now is, from 0."""
+    return _here()[1]
+
+
 def _here() -> tuple[str, int]:
     from comfy_execution.utils import get_executing_context
 

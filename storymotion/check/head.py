@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import ValueOutOfRange
-from .pixels import resized, share_lost, tile_means
+from .pixels import resized, share_lost, squared_error, tile_means
 
 if TYPE_CHECKING:
     import numpy as np
@@ -83,9 +83,7 @@ class Head:
         around = padded[top : bottom + 2 * wide[1], left : right + 2 * wide[0]]
         place = resized(around, self._size[0] + 2 * reach[0], self._size[1] + 2 * reach[1])
         down, across = self._moved(place, reach)
-        return share_lost(
-            self._first, place[down : down + self._size[1], across : across + self._size[0]], TILE, REACH
-        )
+        return share_lost(self._first, place[down : down + self._size[1], across : across + self._size[0]], TILE, REACH)
 
     def _moved(self, place: np.ndarray, reach: tuple[int, int]) -> tuple[int, int]:
         """Where in ``place`` the head fits best: found coarsely first, then to the pixel."""
@@ -94,9 +92,9 @@ class Head:
         width, height = self._size
 
         def error(down: int, across: int) -> float:
-            apart = np.abs(self._first - place[down : down + height, across : across + width]).max(axis=2)
+            apart = squared_error(self._first, place[down : down + height, across : across + width])
             # Squares that do not fit at all, an eye that closed, shall not draw the rest away.
-            return float(np.minimum(tile_means(apart, 4), 60).mean())
+            return float(np.minimum(np.sqrt(tile_means(apart, 4)), 50).mean())
 
         step = 4
         coarse = [
@@ -111,4 +109,3 @@ class Head:
             for across in range(max(0, best[1] - step + 1), min(2 * reach[0], best[1] + step - 1) + 1)
         ]
         return min(fine, key=lambda at: error(*at))
-

@@ -46,10 +46,18 @@ def noise_of(difference: np.ndarray) -> float:
 
 
 def tile_means(values: np.ndarray, tile: int) -> np.ndarray:
-    """Mean of each whole ``tile`` x ``tile`` square of ``[height, width]``; what is left over at the edges is not used."""
+    """Mean of each whole ``tile`` x ``tile`` square of ``[height, width]``; the rest at the edges is not used."""
     rows, columns = values.shape[0] // tile, values.shape[1] // tile
     whole = values[: rows * tile, : columns * tile]
     return whole.reshape(rows, tile, columns, tile).mean(axis=(1, 3))
+
+
+def squared_error(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Of each pixel of two pictures ``[height, width, 3]``, the mean over its three colours."""
+    import numpy as np
+
+    apart = one - other
+    return np.einsum("ijk,ijk->ij", apart, apart) / 3
 
 
 def share_lost(reference: np.ndarray, frame: np.ndarray, tile: int, reach: int) -> float:
@@ -66,13 +74,16 @@ def share_lost(reference: np.ndarray, frame: np.ndarray, tile: int, reach: int) 
     best: np.ndarray | None = None
     for down in range(2 * reach + 1):
         for across in range(2 * reach + 1):
-            apart = reference - padded[down : down + height, across : across + width]
-            error = tile_means(np.einsum("ijk,ijk->ij", apart, apart), tile) / 3
+            error = tile_means(squared_error(reference, padded[down : down + height, across : across + width]), tile)
             best = error if best is None else np.minimum(best, error)
     assert best is not None
-    contrast = sum(
-        tile_means(reference[..., band] ** 2, tile) - tile_means(reference[..., band], tile) ** 2 for band in range(3)
-    ) / 3
+    contrast = (
+        sum(
+            tile_means(reference[..., band] ** 2, tile) - tile_means(reference[..., band], tile) ** 2
+            for band in range(3)
+        )
+        / 3
+    )
     lost = np.minimum(1, best / (contrast + UNSEEN**2))
     weight = np.maximum(np.clip(contrast / UNSEEN**2, 0.1, 1), lost)
     return float((weight * lost).sum() / weight.sum())

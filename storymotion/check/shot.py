@@ -29,8 +29,6 @@ LEAST_FRAMES, LEAST_SIDE = 5, 32
 LOOKS_A_SECOND = 6
 # The head is compared in this part of the shot's time.
 MIDDLE = 0.4, 0.6
-# The last so many seconds are the tail.
-TAIL_SECONDS = 0.5
 # Points of a curve, whatever the length of the shot.
 POINTS = 480
 
@@ -110,7 +108,7 @@ def check_shot(
     may_be_still: bool = False,
     progress: Progress = ignore_progress,
 ) -> ShotCheck:
-    """Measure a shot of ``frames`` pictures, uint8 RGB ``[height, width, 3]`` of one size, about ``MOST_PIXELS`` or less.
+    """Measure a shot of ``frames`` pictures, uint8 RGB ``[height, width, 3]`` of one size, made for ``MOST_PIXELS``.
 
     ``guide`` is a picture of the same size that the shot should stay like; without it, the first frame is. Without
     ``head`` no head is compared. With ``may_be_still`` nobody minds that nothing moves. Memory is that of some thirty
@@ -227,7 +225,8 @@ class _Run:
             # Drift stays: what is gone in the next look was a flash, or something that passed.
             self._curves[name].note(index, min(value, self._before.get(name, value if self._frames == 1 else 0.0)))
             self._before[name] = value
-        if self._head is None:
+        # Under a flash a head is not itself; if there is nothing but flashes, it was not compared.
+        if self._head is None or limits()["flash"].verdict(self._tail[-1]) != PASS:
             return
         changed = self._head.changed(picture)
         self._curves["head"].add(index, changed)
@@ -259,8 +258,9 @@ class _Run:
 
     def _flashing_at_end(self) -> int:
         """How many frames a flash at the end takes, 0 if there is none in the tail."""
-        values = list(self._tail)
-        bad = [place for place, value in enumerate(values) if limits()["flash"].verdict(value) != PASS]
-        in_tail = len(values) - max(2, round(float(self._frame_rate) * TAIL_SECONDS))
-        bad = [place for place in bad if place >= in_tail]
-        return len(values) - bad[0] if bad else 0
+        flashing = 0
+        for value in reversed(self._tail):
+            if limits()["flash"].verdict(value) == PASS:
+                break
+            flashing += 1
+        return flashing

@@ -71,9 +71,7 @@ class Drawn:
             shown = {name: (1 - done) * value + done * other[name] for name, value in first.items()}
         if self.fault == "head":
             part = min(1.0, 2 * done)
-            shown |= {
-                name: (1 - part) * first[name] + part * other[name] for name in first if name.startswith("head")
-            }
+            shown |= {name: (1 - part) * first[name] + part * other[name] for name in first if name.startswith("head")}
         how = {} if self.fault == "still" else pose(self.gesture, time, done)
         if self.fault in ("flicker", "wobble"):
             how |= {self.fault: lines}
@@ -124,7 +122,7 @@ def design(seed: int) -> Design:
 
 
 def pose(gesture: str, time: float, done: float) -> dict:
-    """A gesture in the first half, then a hold; blinks, breath, a mouth that speaks and hair that sways all the time."""
+    """A gesture in the first half, then a hold; blinks, breath, speech and swaying hair all the time."""
     peak = math.sin(math.pi * min(1.0, done * 1.6)) ** 2
     return {
         "turn": 0.025 * peak if gesture == "turn" else 0.0,

@@ -37,7 +37,7 @@ class SlowVideo(InputImpl.VideoFromComponents):
 
 
 class StoryShots:
-    """``slots`` is JSON: one object a slot, {"kind", "frames", "width", "fps", "story"}.
+    """``slots`` is JSON: one object a slot, {"kind", "frames", "moves", "width", "fps", "story"}.
 
     With ``story`` the shots carry what became of their story; those of one "story" belong together.
     """
@@ -71,6 +71,8 @@ class StoryShots:
         if slot["kind"] == "failed":
             return ExecutionBlocker(None)
         frames = picture(position, slot.get("frames", position), slot.get("width", 64))
+        for index, frame in enumerate(frames if slot.get("moves") else []):
+            frame[10:30, index % 24 : index % 24 + 24] = 0
         rate = Fraction(slot.get("fps", "24"))
         if slot["kind"] == "shot":
             return storymotion("video").ShotVideo(frames, rate, None, outcome, slot["scene"] if outcome else None)
