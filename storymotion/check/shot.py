@@ -235,7 +235,8 @@ class _Run:
 
     def finished(self, may_be_still: bool) -> ShotCheck:
         if self._seen < LEAST_FRAMES:
-            raise ShotUncheckable(self._seen, 0, 0, LEAST_FRAMES, LEAST_SIDE)
+            height, width = self._stills["first"].shape[:2] if self._stills else (0, 0)
+            raise ShotUncheckable(self._seen, width, height, LEAST_FRAMES, LEAST_SIDE)
         rate = float(self._frame_rate)
         measures = []
         for name, curve in self._curves.items():
