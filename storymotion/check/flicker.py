@@ -36,7 +36,7 @@ class Flicker:
         self._weight = self._lines = 0.0
         self._drawings: list[np.ndarray] = []
         self._often: np.ndarray | None = None
-        self._latest = 0.0
+        self._now = self._latest = 0.0
 
     def add(self, luma: np.ndarray) -> float:
         """Pixels that flicker compared with those that lie on lines, 0..1.
@@ -57,7 +57,7 @@ class Flicker:
             return self._latest
         before, here, after = self._drawings
         since, until = here - before, here - after
-        least = max(LEAST_CHANGE, 5 * noise_of(since))
+        least = max(LEAST_CHANGE, 5 * noise_of(since), 5 * noise_of(until))
         away = np.minimum(np.abs(since), np.abs(until))
         back = np.abs(after - before) < away / 2
         changed = ((since * until > 0) & (away > least) & back).astype(np.float32)
@@ -72,8 +72,9 @@ class Flicker:
         slope = np.hypot(here[2:, 1:-1] - here[:-2, 1:-1], here[1:-1, 2:] - here[1:-1, :-2])
         self._lines = self._lines * left + max(LEAST_LINES, float((slope > EDGE).mean())) * (1 - left)
         self._seen += 1
-        if self._seen < LEAST_DRAWINGS:
-            return 0.0
-        flickers = float((self._often > OFTEN * self._weight).mean())
-        self._latest = min(1.0, flickers * self._weight / self._lines)
+        if self._seen >= LEAST_DRAWINGS:
+            flickers = float((self._often > OFTEN * self._weight).mean())
+            # What is there for one drawing only is chance.
+            last, self._now = self._now, min(1.0, flickers * self._weight / self._lines)
+            self._latest = min(last, self._now)
         return self._latest
