@@ -15,7 +15,8 @@ TILE, REACH = 8, 8
 # A step of brightness from one pixel to the next but one that counts as an edge, in levels.
 EDGE = 20.0
 DIRECTIONS = 4
-# Edges are counted in a grid of about so many cells along the longer side, each spread over its neighbours.
+# Edges are counted in a grid of about so many cells along the longer side, each spread over two neighbours
+# on every side, so that lines may move a little.
 CELLS = 14
 
 
@@ -59,4 +60,4 @@ def edge_counts(luma: np.ndarray) -> np.ndarray:
     rows, columns = np.arange(height) // cell, np.arange(width) // cell
     counts = np.zeros((DIRECTIONS, rows[-1] + 1, columns[-1] + 1), np.float32)
     np.add.at(counts, (direction, rows[:, None], columns[None]), strength)
-    return np.stack([smoothed(counts[each]) for each in range(DIRECTIONS)])
+    return np.stack([smoothed(smoothed(counts[each])) for each in range(DIRECTIONS)])

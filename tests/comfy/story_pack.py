@@ -72,7 +72,8 @@ class StoryShots:
             return ExecutionBlocker(None)
         frames = picture(position, slot.get("frames", position), slot.get("width", 64))
         for index, frame in enumerate(frames if slot.get("moves") else []):
-            frame[10:30, index % 24 : index % 24 + 24] = 0
+            left = 16 + abs(index % 8 - 4)
+            frame[10:30, left : left + 24] = 0
         rate = Fraction(slot.get("fps", "24"))
         if slot["kind"] == "shot":
             return storymotion("video").ShotVideo(frames, rate, None, outcome, slot["scene"] if outcome else None)
