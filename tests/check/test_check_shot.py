@@ -81,7 +81,7 @@ def test_a_good_shot_passes(tmp_path: Path, way: tuple[dict, int]) -> None:
     assert check.verdict == PASS and check.score > 2 / 3 and check.tail_frames == 0
 
 
-@pytest.mark.parametrize("way", WAYS[:4], ids=lambda way: f"seed{way[0]['seed']}")
+@pytest.mark.parametrize("way", [*WAYS[:2], WAYS[3]], ids=lambda way: f"seed{way[0]['seed']}")
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_found_by_its_measure(tmp_path: Path, way: tuple[dict, int], fault: str) -> None:
     drawn = Drawn(fault, **way[0])
