@@ -94,6 +94,7 @@
         |-- EncodeFailed        the encoder or the disk refused
         |-- NoRoomForFrames     the disk cannot hold frames that main memory should not
         |-- UnreadableVideo     the file cannot be opened, or has no video
+        |-- ShotUncheckable     too short or too small to be checked
         |-- NothingToJoin       a film of no shots
         |-- ShotsDiffer         shots of several sizes or frame rates
         |-- SeveralValues       a list came where the whole film has one value
@@ -134,6 +135,7 @@ from .media import (
     OddSize,
     SeveralValues,
     ShotsDiffer,
+    ShotUncheckable,
     StoryIncomplete,
     UnreadableVideo,
     WrongFrame,
@@ -297,6 +299,7 @@ __all__ = [
     "SeveralValues",
     "ShotError",
     "ShotLost",
+    "ShotUncheckable",
     "ShotWithoutSound",
     "ShotsDiffer",
     "SizeNotMultiple",

@@ -82,6 +82,20 @@ class UnreadableVideo(MediaError):
 
 
 @dataclass(eq=False)
+class ShotUncheckable(MediaError):
+    """Too short or too small to say anything about it."""
+
+    code = "shot-uncheckable"
+    problem = "The shot has {frames} frames of {width} x {height} pixels, which is too little to check."
+    remedy = "Connect a shot of at least {least_frames} frames, with sides of at least {least_side} pixels."
+    frames: int
+    width: int
+    height: int
+    least_frames: int
+    least_side: int
+
+
+@dataclass(eq=False)
 class NothingToJoin(MediaError):
     """A film of no shots."""
 

@@ -37,7 +37,7 @@ class SlowVideo(InputImpl.VideoFromComponents):
 
 
 class StoryShots:
-    """``slots`` is JSON: one object a slot, {"kind", "shot", "frames", "width", "fps", "story", "scene"}.
+    """``slots`` is JSON: one object a slot, {"kind", "shot", "frames", "moves", "width", "fps", "story", "scene"}.
 
     With ``story`` the shots carry what became of their story; those of one "story" belong together,
     and "scene" is where in it they are, if not as they come.
@@ -77,6 +77,9 @@ class StoryShots:
         if slot["kind"] == "failed":
             return ExecutionBlocker(None)
         frames = picture(slot.get("shot", position), slot.get("frames", position), slot.get("width", 64))
+        for index, frame in enumerate(frames if slot.get("moves") else []):
+            left = 16 + abs(index % 8 - 4)
+            frame[10:30, left : left + 24] = 0
         rate = Fraction(slot.get("fps", "24"))
         if slot["kind"] == "shot":
             return storymotion("video").ShotVideo(frames, rate, None, outcome, slot["scene"] if outcome else None)
