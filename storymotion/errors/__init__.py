@@ -84,6 +84,7 @@
         |-- EncodeFailed        the encoder or the disk refused
         |-- NoRoomForFrames     the disk cannot hold frames that main memory should not
         |-- UnreadableVideo     the file cannot be opened, or has no video
+        |-- WideColour          HDR, which an 8-bit BT.709 file cannot hold
         |-- NothingToJoin       a film of no shots
         |-- ShotsDiffer         shots of several sizes or frame rates
         |-- SeveralValues       a list came where the whole film has one value
@@ -125,6 +126,7 @@ from .media import (
     ShotsDiffer,
     StoryIncomplete,
     UnreadableVideo,
+    WideColour,
     WrongFrame,
 )
 from .models import (
@@ -288,6 +290,7 @@ __all__ = [
     "UnreadableImage",
     "UnreadableVideo",
     "ValueOutOfRange",
+    "WideColour",
     "WrongFrame",
     "WrongKindOfModel",
 ]
