@@ -73,7 +73,7 @@ def test_a_few_samples_stand_for_all(tmp_path, line_art):
 def test_better_files_have_better_figures(tmp_path, line_art):
     """Also a file of twice the size, which is compared at the size of the drawing."""
     rough, usual, double, full = (
-        encoded(tmp_path / "shot.mp4", line_art, **settings)
+        encoded(tmp_path / "shot.mp4", line_art, 8, **settings)
         for settings in ({"crf": 35}, {}, {"line_art_2x": True}, {"pixel_format": "yuv444p"})
     )
     assert rough is not None and usual is not None and double is not None and full is not None
