@@ -171,7 +171,8 @@ def test_odd_sizes_are_padded_or_cropped(tmp_path, second_decoder, odd_size, siz
 @pytest.mark.parametrize("size", [(1, 1), (1, 48), (65, 1)])
 def test_a_single_row_or_column_cannot_be_cut_off(tmp_path, odd_size, size):
     settings = EncodeSettings(odd_size=odd_size)
-    done = encode_mp4(tmp_path / "shot.mp4", pictures(2, *size), 2, *size, FPS, settings=settings)
+    width, height = size
+    done = encode_mp4(tmp_path / "shot.mp4", pictures(2, width, height), 2, width, height, FPS, settings=settings)
     assert done.width % 2 == done.height % 2 == 0 and min(done.width, done.height) >= 2
 
 
