@@ -3,10 +3,10 @@
     python -m benchmarks.encode
 
 Ten seconds of 960 x 544 at 24 fps, drawn here: moving lines, flat colours, text. Every arm reads the same raw frames
-and runs in a process of its own, three times, the arms in turn. Seconds are of the encode alone, in Python of the second
-one in its process; those of the program include its start, some hundredths. Figures are of every fourth frame as the
-program decodes it, each file with the matrix it was made with: what a player does to files without tags comes on top.
-A second table has the peak memory of our encode for ten seconds and for ten minutes.
+and runs in a process of its own, three times, the arms in turn. Seconds are of the encode alone, in Python of the
+second one in its process; those of the program include its start, some hundredths. Figures are of every fourth frame
+as the program decodes it, each file with the matrix it was made with: what a player does to files without tags comes
+on top. A second table has the peak memory of our encode for ten seconds and for ten minutes.
 
 The lines are mostly ink. Where thin lines have strong colours, 4:2:0 sets the limit (31.0 dB once, 30.8 encoded twice,
 with such a drawing): line_art_2x and yuv444p are for those.
