@@ -19,7 +19,7 @@ from ..storymotion.report import speak
 from .host import NodeProgress
 from .language import says_errors_in_users_language, user_language
 from .outcome import outcome_of, place_of
-from .parts import part_of
+from .parts import label_of, part_of
 from .slices import announce_slice, gather, slice_here
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _fraction(name: str, default: float, tooltip: str, off: str = "") -> io.Inpu
 
 def _checked(video: Input.Video, picture: np.ndarray | None, head: HeadRegion | None, may_be_still: bool) -> ShotCheck:
     with ExitStack() as stack:
-        shot = small_shot(part_of(slice_here()[1], video, stack), MOST_PIXELS)
+        shot = small_shot(part_of(video, label_of(video, slice_here()[1]), stack), MOST_PIXELS)
         guide = None if picture is None else covering(picture, shot.width, shot.height)
         return check_shot(shot.pictures, shot.frames, shot.frame_rate, guide, head, may_be_still, NodeProgress())
 

@@ -17,7 +17,7 @@ from ..storymotion.report import Line, line, speak
 from .host import NodeProgress
 from .language import says_errors_in_users_language, user_language
 from .outcome import FINISH, outcome_of, place_of
-from .parts import part_of
+from .parts import label_of, part_of
 from .saving import (
     crf_input,
     embed_workflow_input,
@@ -98,7 +98,7 @@ class StoryMotionJoin(io.ComfyNode):
         settings = EncodeSettings(crf=crf, audio_kbps=FILM_SETTINGS.audio_kbps)
         outcome = outcome_of([(index, place_of(video)) for index, video in shots])
         with ExitStack() as stack:
-            plan = plan_film([part_of(index, video, stack) for index, video in shots], mismatch, progress)
+            plan = plan_film([part_of(video, label_of(video, index), stack) for index, video in shots], mismatch, progress)
             file = next_output_file(filename_prefix, plan.width, plan.height)
             metadata = graph_metadata(cls.hidden, embed_workflow)
             written = write_film(file.path, plan, settings, metadata, progress)

@@ -1,4 +1,4 @@
-"""Any VIDEO as a part that the library reads frame by frame: its file, if it is one, else its frames."""
+"""Any VIDEO as something that the library can encode or join."""
 
 from __future__ import annotations
 
@@ -14,15 +14,23 @@ from .outcome import place_of
 from .video import rgb_frames_of
 
 
-def part_of(index: int, video: Any, stack: ExitStack) -> Part:
-    """``video``, in the slot ``index`` (from 0) of its list. ``stack`` removes the file that had to be made for it."""
-    position = place_of(video).position or index + 1
+def label_of(video: Any, slot: int) -> str:
+    """What the user knows a shot by: its place in the story, else its ``slot`` in a list (from 0), from 1."""
+    return str(place_of(video).position or slot + 1)
+
+
+def part_of(video: Any, label: str, stack: ExitStack) -> Part:
+    """The file of ``video``, if it is one, with the name of the file in the label; else its frames.
+
+    ``stack`` removes what is in the way.
+    """
     if not isinstance(video, InputImpl.VideoFromFile):
         frames, count, width, height, rate, sound = rgb_frames_of(video)
-        return FramesPart(str(position), lambda: frames, count, width, height, rate, sound)
+        return FramesPart(label, lambda: frames, count, width, height, rate, sound)
     source = video.get_stream_source()
     path = Path(source) if isinstance(source, str) else _temporary_file(source.read(), stack)
-    label = f"{position} ({path.name})" if isinstance(source, str) else str(position)
+    if isinstance(source, str):
+        label = f"{label} ({path.name})" if label else path.name
     # ComfyUI 0.3.75 cannot trim a VIDEO of a file.
     start, length = getattr(video, "get_active_trim_window", lambda: (0.0, 0.0))()
     return FilePart(path, label, start, length or None)

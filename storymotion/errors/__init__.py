@@ -95,6 +95,7 @@
         |-- NoRoomForFrames     the disk cannot hold frames that main memory should not
         |-- UnreadableVideo     the file cannot be opened, or has no video
         |-- ShotUncheckable     too short or too small to be checked
+        |-- WideColour          HDR, which an 8-bit BT.709 file cannot hold
         |-- NothingToJoin       a film of no shots
         |-- ShotsDiffer         shots of several sizes or frame rates
         |-- SeveralValues       a list came where the whole film has one value
@@ -138,6 +139,7 @@ from .media import (
     ShotUncheckable,
     StoryIncomplete,
     UnreadableVideo,
+    WideColour,
     WrongFrame,
 )
 from .models import (
@@ -318,6 +320,7 @@ __all__ = [
     "UnreadableImage",
     "UnreadableVideo",
     "ValueOutOfRange",
+    "WideColour",
     "WrongFrame",
     "WrongKindOfModel",
 ]

@@ -96,6 +96,17 @@ class ShotUncheckable(MediaError):
 
 
 @dataclass(eq=False)
+class WideColour(MediaError):
+    """HDR or BT.2020: without tone mapping its colours would come out pale and wrong."""
+
+    code = "wide-colour"
+    problem = "The video '{name}' is {kind}, whose colours do not fit into BT.709."
+    remedy = "Export it as SDR first, or record with HDR switched off."
+    name: str
+    kind: str
+
+
+@dataclass(eq=False)
 class NothingToJoin(MediaError):
     """A film of no shots."""
 

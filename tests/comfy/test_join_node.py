@@ -341,6 +341,38 @@ def test_an_interrupted_check_leaves_nothing_for_the_next(server: ComfyServer, c
     assert ["3 of 3 shots pass" in report for report in reports] == [False, False, True]
 
 
+# --- Animation Encode by itself
+
+
+def test_a_file_is_encoded_with_the_users_preset(server: ComfyServer, client: ComfyClient) -> None:
+    presets = server.data / "user" / "storymotion" / "encode_presets.json"
+    presets.parent.mkdir(parents=True, exist_ok=True)
+    presets.write_text('{"presets": [{"name": "mine", "crf": 33, "on_twos": true}]}', encoding="utf-8")
+    try:
+        choices = client.get("/object_info/StoryMotionAnimationEncode")["StoryMotionAnimationEncode"]["input"]
+        assert "mine" in json.dumps(choices["optional"]["preset"])
+        slots: Slots = [{"kind": "file", "frames": 24}]
+        report = report_of(client.run(graph(slots, story=False, encode={"preset": "mine"})), "6")
+        assert "Preset: mine." in report and "crf 33 " in report and "On twos: 12 drawings" in report
+        assert "PSNR" in report and "8 frames compared" in report and "No sound track" in report
+        presets.write_text('{"presets": [{"name": "mine", "crf": 99}]}', encoding="utf-8")
+        report = report_of(client.run(graph(slots, story=False, encode={"measure_quality": False})), "6")
+        assert "encode_presets.json is not used: mine: crf is 99" in report and "PSNR" not in report
+        with pytest.raises(PromptFailed, match="preset is 'mine', which is not one of the choices"):
+            client.run(graph(slots, story=False, encode={"preset": "mine"}))
+    finally:
+        presets.unlink()
+    assert probe(server.data / "output" / "shot_00001_.mp4").frames == 24
+
+
+def test_an_odd_width_is_padded_unless_it_shall_not(server: ComfyServer, client: ComfyClient) -> None:
+    slots: Slots = [{"kind": "foreign", "frames": 3, "width": 65}]
+    report = report_of(client.run(graph(slots, story=False, encode={})), "6")
+    assert "65 x 48 has an odd side" in report and "66 x 48, 3 frames" in report
+    with pytest.raises(PromptFailed, match="65 x 48 pixels, but yuv420p needs even sides"):
+        client.run(graph(slots, story=False, encode={"odd_size": "error"}))
+
+
 def test_errors_and_report_speak_korean(server: ComfyServer, client: ComfyClient) -> None:
     settings = server.data / "user" / "default" / "comfy.settings.json"
     settings.parent.mkdir(parents=True, exist_ok=True)
