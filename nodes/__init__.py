@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
+from .check import StoryMotionCheckShot
 from .encode import StoryMotionAnimationEncode
 from .guidance import StoryMotionGuidance
 from .guided import StoryMotionKeyframes, StoryMotionOneStage, StoryMotionTwoStage
@@ -35,6 +36,7 @@ NODES: list[type[io.ComfyNode]] = [
     StoryMotionSeedanceQuote,
     StoryMotionSeedance,
     StoryMotionSeedanceCollect,
+    StoryMotionCheckShot,
     StoryMotionAnimationEncode,
     StoryMotionJoin,
 ]

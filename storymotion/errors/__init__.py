@@ -94,6 +94,8 @@
         |-- EncodeFailed        the encoder or the disk refused
         |-- NoRoomForFrames     the disk cannot hold frames that main memory should not
         |-- UnreadableVideo     the file cannot be opened, or has no video
+        |-- ShotUncheckable     too short or too small to be checked
+        |-- WideColour          HDR, which an 8-bit BT.709 file cannot hold
         |-- NothingToJoin       a film of no shots
         |-- ShotsDiffer         shots of several sizes or frame rates
         |-- SeveralValues       a list came where the whole film has one value
@@ -134,8 +136,10 @@ from .media import (
     OddSize,
     SeveralValues,
     ShotsDiffer,
+    ShotUncheckable,
     StoryIncomplete,
     UnreadableVideo,
+    WideColour,
     WrongFrame,
 )
 from .models import (
@@ -297,6 +301,7 @@ __all__ = [
     "SeveralValues",
     "ShotError",
     "ShotLost",
+    "ShotUncheckable",
     "ShotWithoutSound",
     "ShotsDiffer",
     "SizeNotMultiple",
@@ -315,6 +320,7 @@ __all__ = [
     "UnreadableImage",
     "UnreadableVideo",
     "ValueOutOfRange",
+    "WideColour",
     "WrongFrame",
     "WrongKindOfModel",
 ]

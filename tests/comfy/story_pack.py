@@ -37,9 +37,10 @@ class SlowVideo(InputImpl.VideoFromComponents):
 
 
 class StoryShots:
-    """``slots`` is JSON: one object a slot, {"kind", "shot", "frames", "width", "fps", "story"}.
+    """``slots`` is JSON: one object a slot, {"kind", "shot", "frames", "moves", "width", "fps", "story", "scene"}.
 
-    With ``story`` the shots carry what became of their story; those of one "story" belong together.
+    With ``story`` the shots carry what became of their story; those of one "story" belong together,
+    and "scene" is where in it they are, if not as they come.
     ``keep`` hands on only so many slots, from the first.
     """
 
@@ -61,7 +62,7 @@ class StoryShots:
         for slot in asked:
             together = stories.setdefault(slot.get("story", ""), [])
             together.append(slot)
-            slot["scene"] = len(together)
+            slot.setdefault("scene", len(together))
         outcomes = {name: self._outcome(scenes) if story else None for name, scenes in stories.items()}
         made = [self._slot(place, slot, outcomes[slot.get("story", "")]) for place, slot in enumerate(asked, 1)]
         return (made[:keep],)
@@ -76,6 +77,9 @@ class StoryShots:
         if slot["kind"] == "failed":
             return ExecutionBlocker(None)
         frames = picture(slot.get("shot", position), slot.get("frames", position), slot.get("width", 64))
+        for index, frame in enumerate(frames if slot.get("moves") else []):
+            left = 16 + abs(index % 8 - 4)
+            frame[10:30, left : left + 24] = 0
         rate = Fraction(slot.get("fps", "24"))
         if slot["kind"] == "shot":
             return storymotion("video").ShotVideo(frames, rate, None, outcome, slot["scene"] if outcome else None)

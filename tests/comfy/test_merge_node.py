@@ -293,6 +293,28 @@ def test_places_must_be_as_many_as_scenes(
     assert names(server) == []
 
 
+@pytest.mark.parametrize(
+    ("slots", "missing"),
+    [
+        ([("shot", "x", 2), ("failed", "x", 3), ("failed", "x", 1)], "3; 5"),
+        ([("shot", "x", 1), ("failed", "x", 2), ("shot", "y", 3)], "3"),
+    ],
+    ids=["other order", "several nodes"],
+)
+def test_no_reason_is_better_than_that_of_another_scene(
+    server: ComfyServer, client: ComfyClient, slots: list[tuple[str, str, int]], missing: str
+) -> None:
+    """Nodes of other packs can change a list so that nobody knows which slot is which scene of the node before."""
+    made = [
+        {"kind": kind, "story": story, "scene": scene, "shot": place, "frames": place}
+        for (kind, story, scene), place in zip(slots, ODD)
+    ]
+    entry = client.run(graph({"slots": json.dumps(made), "story": True}, ODD, shots("s", [2]), [2]))
+    there = [2] + [place for (kind, _, _), place in zip(slots, ODD) if kind == "shot"]
+    assert greys(server) == film_of(sorted(there))
+    assert f"of 4 scenes missing: {missing}." in report_of(entry)
+
+
 def test_the_beginning_of_a_list_needs_no_more_places(server: ComfyServer, client: ComfyClient) -> None:
     """The shots say that there are 4 scenes, of which another node left the first 2."""
     entry = client.run(graph(shots("s.s.", [1, 3, 5, 7], keep=2), [1, 3], shots("s", [2]), [2]))
