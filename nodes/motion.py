@@ -115,10 +115,13 @@ class SafeMotionMapper(io.ComfyNode):
     def execute(cls, **inputs: list[Any]) -> io.NodeOutput:
         language = user_language()
         plans = map_story([MotionRequest(**scene) for scene in slots(inputs)])
+        reasons = [speak(plan.reasons, language) for plan in plans]
         return io.NodeOutput(
             [plan.motion for plan in plans],
             [plan.prompt for plan in plans],
             [plan.negative_prompt for plan in plans],
             [plan.preset for plan in plans],
-            [speak(plan.reasons, language) for plan in plans],
+            reasons,
+            # For the editor: what came over links cannot be looked up before.
+            ui={"text": [f"{plan.preset}\n{reason}" for plan, reason in zip(plans, reasons)]},
         )

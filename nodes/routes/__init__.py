@@ -14,6 +14,7 @@ from typing import Any
 from .json_route import JsonRoute, handler_of
 from .paid import paid_routes
 from .paid_collect import Collecting
+from .preview import preview_routes
 
 # Enough for a browser; a journal that another program keeps locked holds up these threads and nothing else.
 THREADS = 4
@@ -24,7 +25,7 @@ COLLECT_EVENT = "storymotion.paid.collect"
 def all_routes(announce: Callable[[str, dict[str, Any]], None]) -> list[JsonRoute]:
     """Every route of the pack. ``announce`` sends an event with its data to every page, from any thread."""
     collecting = Collecting(partial(announce, COLLECT_EVENT))
-    return [*paid_routes(collecting)]
+    return [*paid_routes(collecting), *preview_routes()]
 
 
 def add_routes() -> None:

@@ -6,7 +6,7 @@ import asyncio
 import functools
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -78,6 +78,11 @@ def said(what: StoryMotionError | Line) -> dict[str, str]:
     english, both = what.speak("en"), what.speak("ko")
     korean = both[len(english) :].removeprefix("\n").removeprefix(" / ")
     return {"code": code, "text": both if language == "ko" else english, "en": english, "ko": korean}
+
+
+def said_all(lines: Iterable[Line]) -> list[dict[str, str]]:
+    """Each line of a report."""
+    return [said(each) for each in lines]
 
 
 def _object(content_type: str, body: bytes) -> dict[str, Any]:

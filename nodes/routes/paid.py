@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from ...storymotion.errors import JournalUnusable, NotANumber
+from ...storymotion.errors import JournalUnusable
 from ...storymotion.paid.billing import read_billing
 from ...storymotion.paid.gate import GateState
 from ...storymotion.paid.journal import Latch, Spend
@@ -18,8 +18,9 @@ from ...storymotion.paid.seedance.request import SeedanceRequest
 from ...storymotion.paid.seedance.run import gate, quote, unfinished
 from ...storymotion.report import Line, line
 from ..paid_desk import open_desk
-from .json_route import JsonRoute, said
+from .json_route import JsonRoute, said, said_all
 from .paid_collect import Collecting
+from .values import number_of, whole_of
 
 # As the nodes have them.
 DEFAULT_RESOLUTION, DEFAULT_RATIO, DEFAULT_DURATION, DEFAULT_TIER = "720p", "16:9", 5, "default"
@@ -48,20 +49,20 @@ def gate_state(values: Mapping[str, Any]) -> dict[str, Any]:
     """
     desk = open_desk()
     requests = [_request(values, desk)] if "model" in values else []
-    max_usd = _number(values, "max_usd", "0.05") if "max_usd" in values else None
+    max_usd = number_of(values, "max_usd", 0.05) if "max_usd" in values else None
     state = gate(requests, desk, max_usd)
     names = _gate_names()
     return {
         "provider": SEEDANCE.name,
         "open": state.clearance is not None,
         "gates": [
-            {"name": name, "title": said(names[name]), "open": not why, "why": _said(why)}
+            {"name": name, "title": said(names[name]), "open": not why, "why": said_all(why)}
             for name, why in state.gates.items()
         ],
         "latch": _latch(desk, state),
-        "quote": _said(state.quote),
-        "facts": _said(state.facts),
-        "notes": _said(state.notes),
+        "quote": said_all(state.quote),
+        "facts": said_all(state.facts),
+        "notes": said_all(state.notes),
     }
 
 
@@ -88,7 +89,7 @@ def shot_quote(values: Mapping[str, Any]) -> dict[str, Any]:
         "krw_per_8s_text": krw_text(price.krw_per_8s),
         "target_krw_per_8s": desk.settings.target_krw_per_8s,
         "over_target": price.over_target,
-        "report": _said([*desk.catalogue_notes, *price.lines()]),
+        "report": said_all([*desk.catalogue_notes, *price.lines()]),
         "cheaper": [_cheaper(way, rate) for way in price.alternatives],
     }
 
@@ -114,7 +115,7 @@ def spend_today(values: Mapping[str, Any]) -> dict[str, Any]:
         "time_zone": str(billing.zone),
         "krw_per_usd": rate,
         **{name: _money(usd, rate) for name, usd in amounts.items()},
-        "notes": _said(billing.notes),
+        "notes": said_all(billing.notes),
     }
 
 
@@ -139,31 +140,16 @@ def clear_latch(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _request(values: Mapping[str, Any], desk: Desk) -> SeedanceRequest:
     """As the nodes make it of their inputs. The pictures' own bytes do not matter to a price. Raises NotANumber."""
-    duration = _number(values, "duration", "5") if "duration" in values else DEFAULT_DURATION
-    if duration != int(duration):
-        raise NotANumber("duration", str(values["duration"])[:40], "5")
     return SeedanceRequest(
         str(values.get("model") or desk.catalogue.offered()[0]),
         "",
         str(values.get("resolution", DEFAULT_RESOLUTION)),
         str(values.get("ratio", DEFAULT_RATIO)),
-        int(duration),
+        whole_of(values, "duration", DEFAULT_DURATION),
         service_tier=str(values.get("service_tier", DEFAULT_TIER)),
         first_frame=b"" if values.get("first_frame") == "1" else None,
         last_frame=b"" if values.get("last_frame") == "1" else None,
     )
-
-
-def _number(values: Mapping[str, Any], name: str, example: str) -> float:
-    text = str(values[name])
-    try:
-        number = float(text)
-    except ValueError:
-        number = float("nan")
-    # Neither NaN nor an infinity.
-    if not abs(number) < 1e9:
-        raise NotANumber(name, text[:40], example)
-    return number
 
 
 def _gate_names() -> dict[str, Line]:
@@ -216,7 +202,3 @@ def _money(usd: Decimal, krw_per_usd: float) -> dict[str, Any]:
     """Both currencies, as numbers and as reports write them."""
     krw = usd * Decimal(str(krw_per_usd))
     return {"usd": float(usd), "usd_text": usd_text(usd), "krw": float(krw), "krw_text": krw_text(krw)}
-
-
-def _said(lines: Iterable[Line]) -> list[dict[str, str]]:
-    return [said(each) for each in lines]

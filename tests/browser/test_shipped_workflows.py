@@ -115,9 +115,7 @@ def test_templates_offer_them_with_pictures(editor: Editor, screenshot: Screensh
     assert editor.page_errors == []
 
 
-def test_run_button_ends_in_a_playing_film(
-    editor: Editor, comfy_client: ComfyClient, screenshot: Screenshot
-) -> None:
+def test_run_button_ends_in_a_playing_film(editor: Editor, comfy_client: ComfyClient, screenshot: Screenshot) -> None:
     editor.load(shipped("01_distilled_shot"))
     editor.complaints()  # about the missing models, which the next lines replace
     editor.close_dialogs()
