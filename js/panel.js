@@ -1,5 +1,6 @@
 // The place on a node where StoryMotion says something. Nothing of it is saved with a workflow or queued.
 const NAME = "storymotion_panel"
+const MARGIN = 6 // pixels around it
 
 const style = document.createElement("link")
 style.rel = "stylesheet"
@@ -16,14 +17,15 @@ export function panelOf(node, height) {
   element.setAttribute("aria-label", "StoryMotion")
   element.tabIndex = 0 // what is longer than the panel can be scrolled with the keyboard
   element.style.setProperty("--comfy-widget-min-height", String(height))
-  const options = { serialize: false, getMinHeight: () => height, getValue: () => "", setValue: () => {} }
+  const options = { serialize: false, margin: MARGIN, getMinHeight: () => height + 2 * MARGIN, getValue: () => "", setValue: () => {} }
   const widget = node.addDOMWidget(NAME, NAME, element, options)
   widget.serialize = false
+  makeRoom(node)
   return element
 }
 
-// Make the node as high as a panel needs that came later than the node.
-export function makeRoom(node) {
+// A node that is being loaded, or runs, has its size already.
+function makeRoom(node) {
   const [width, height] = node.computeSize()
   if (node.size[1] < height) node.setSize([Math.max(width, node.size[0]), height])
 }

@@ -177,7 +177,8 @@ class StoryMotionAnimationEncode(io.ComfyNode):
             outcome.raise_if_asked(on_failure, listed([name for _, (_, name) in saved]))
             report += outcome.report()
         shot = SavedVideo(file.path, place.story, place.position)
-        return io.NodeOutput(shot, speak(report, user_language()), ui=file.preview)
+        text = speak(report, user_language())
+        return io.NodeOutput(shot, text, ui=file.shown_with(text))
 
 
 def _lines(name: str, encoded: EncodedFile, settings: EncodeSettings, plan: FilmPlan, preset: str) -> list[Line]:

@@ -105,7 +105,8 @@ class StoryMotionJoin(io.ComfyNode):
         outcome.raise_if_asked(on_failure, file.path.name)
         report = [*_lines(written, plan, settings), *outcome.report()]
         film = InputImpl.VideoFromFile(str(file.path))
-        return io.NodeOutput([film], [speak(report, user_language())], ui=file.preview)
+        text = speak(report, user_language())
+        return io.NodeOutput([film], [text], ui=file.shown_with(text))
 
 
 def _require_one_value_each(inputs: list[dict[str, Any]]) -> None:

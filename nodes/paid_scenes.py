@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from comfy_api.latest import io
+from comfy_api.latest import io, ui
 
 from ..storymotion.errors import NoSceneRendered, StoryMotionError, TaskStillRunning
 from ..storymotion.media.last_frame import last_frame
@@ -78,7 +78,8 @@ async def make_paid_shots(inputs: Mapping[str, Sequence[Any]], request_of: Reque
     if errors:
         RUNS.incomplete += 1
     videos, frames = run.outputs()
-    return io.NodeOutput(videos, frames, run.receipt())
+    receipt = run.receipt()
+    return io.NodeOutput(videos, frames, receipt, ui=ui.PreviewText(receipt))
 
 
 class _Run:

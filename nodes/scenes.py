@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from comfy_api.latest import io
+from comfy_api.latest import io, ui
 
 from ..storymotion.cost import USER_RATES, load_rates
 from ..storymotion.errors import NoSceneRendered, StoryMotionError
@@ -72,11 +72,17 @@ def make_shots(inputs: Mapping[str, Sequence[Any]], order_of: Callable[[dict[str
         raise NoSceneRendered(len(scenes), errors[0].as_value())
     videos = _videos(made)
     if len(scenes) == 1:
-        return io.NodeOutput(videos, speak(report_of_shot(made[0], run.facts()), user_language()))
+        return _with_report(videos, report_of_shot(made[0], run.facts()))
     report = report_of_story(made, run.facts())
     # On the node too: if a node that saves ends the queue in an error, ComfyUI may not come to show the report.
     NodeProgress().say(speak(report[:1], user_language()))
-    return io.NodeOutput(videos, speak(report, user_language()))
+    return _with_report(videos, report)
+
+
+def _with_report(videos: list[Any], report: list[Line]) -> io.NodeOutput:
+    """The report is an output, and what the editor shows on the node."""
+    text = speak(report, user_language())
+    return io.NodeOutput(videos, text, ui=ui.PreviewText(text))
 
 
 def _videos(scenes: Sequence[Scene]) -> list[Any]:

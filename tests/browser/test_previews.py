@@ -69,7 +69,7 @@ def test_the_gesture_follows_the_typing(either: Editor, screenshot: Screenshot) 
     dialogue.fill("Are you coming?")
     expect(panel.locator(".storymotion-main")).to_have_text(map_motion("Are you coming?").preset)
     assert map_motion("Are you coming?").preset != wanted.preset
-    screenshot(either.page, f"preview_motion_{either.page.locator('[data-node-id]').count() and 'vue' or 'classic'}")
+    screenshot(either.page, f"preview_motion_{(either.page.locator('[data-node-id]').count() and 'vue') or 'classic'}")
     inputs = either.prompt()[str(node)]["inputs"]
     assert "storymotion_panel" not in inputs and inputs["dialogue"] == "Are you coming?"
     assert either.page_errors == []
