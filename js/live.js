@@ -12,14 +12,24 @@ const watches = new Set()
 // `show({ answer })` or `show({ text, problem })` shows what came of it. `refresh` (ms): ask again that often, and when
 // a prompt has ended.
 export function watch(node, question, show, { refresh = 0 } = {}) {
-  const entry = { node, question, show, refresh, seen: null, asked: null, due: Infinity }
+  const entry = { node, question, refresh, seen: null, asked: null, due: Infinity, shown: null }
+  // What has not changed is left as it is: a reader may have scrolled in it, and a screen reader would say it again.
+  entry.show = (result) => {
+    const now = JSON.stringify(result)
+    if (now !== entry.shown) show(result)
+    entry.shown = now
+  }
   watches.add(entry)
   const onRemoved = node.onRemoved
   node.onRemoved = function (...given) {
     watches.delete(entry)
     return onRemoved?.apply(this, given)
   }
-  return { again: () => (entry.asked = null) }
+  return {
+    again() {
+      entry.asked = entry.shown = null
+    },
+  }
 }
 
 function look() {

@@ -25,12 +25,18 @@ app.registerExtension({
     if (!height) return
     const panel = panelOf(node, height)
     const price = addPart(panel, "price")
-    watch(node, quoteQuestion, (got) => price.replaceChildren(...quoteRows(got)), { refresh: REFRESH_MS })
     addLock(node, panel)
     const today = addPart(panel, "today")
     watch(node, () => ({ get: "paid/spend" }), (got) => today.replaceChildren(...spendRows(got)), { refresh: REFRESH_MS })
-    if (node.comfyClass !== "StoryMotionSeedance") return
-    addUnfinished(node, panel)
+    const isShot = node.comfyClass === "StoryMotionSeedance"
+    if (isShot) addUnfinished(node, panel)
+    const details = addPart(panel, "details")
+    const showPrice = (got) => {
+      price.replaceChildren(priceRow(got))
+      details.replaceChildren(...rows((got.answer?.report ?? []).map(said)))
+    }
+    watch(node, quoteQuestion, showPrice, { refresh: REFRESH_MS })
+    if (!isShot) return
     const receipt = addPart(panel, "receipt")
     const onExecuted = node.onExecuted
     node.onExecuted = function (output) {
@@ -62,10 +68,10 @@ function quoteQuestion(node) {
   return text ? { text } : { get: "paid/quote", values }
 }
 
-function quoteRows({ answer, text, problem }) {
-  if (!answer) return [part("div", problem ? "problem" : "quiet", text)]
+function priceRow({ answer, text, problem }) {
+  if (!answer) return part("div", problem ? "problem" : "quiet", text)
   const figures = { krw: answer.krw_text, usd: answer.usd_text, per8s: answer.krw_per_8s_text }
-  return [part("div", "main", say("quote", figures)), ...rows(answer.report.map(said))]
+  return part("div", "main", say("quote", figures))
 }
 
 function spendRows({ answer, text }) {

@@ -93,6 +93,14 @@ class Editor:
             [source, output, target, name],
         )
 
+    def told(self, node: int) -> list[str]:
+        """The rows that StoryMotion shows on that node; they are hidden while the canvas is zoomed out."""
+        return self.page.evaluate(
+            """id => [...app.graph.getNodeById(id).widgets.find(widget => widget.name === 'storymotion_panel')
+                .element.children].map(row => row.textContent)""",
+            node,
+        )
+
     def panel(self, number: int = 0) -> Locator:
         """What StoryMotion shows on its nodes: the panel that was put on the page as ``number``."""
         return self.page.locator(".storymotion-panel").nth(number)

@@ -58,7 +58,8 @@ def test_the_quote_follows_the_inputs(either: Editor, desk: Desk) -> None:
     shown = either.panel().locator(".storymotion-price")
     expect(shown.locator(".storymotion-main")).to_have_text(price_line(desk, **asked))
     price = quote(SeedanceRequest(prompt="", **asked), desk)
-    expect(shown.locator(".storymotion-row")).to_have_text([each.speak("en") for each in price.lines()])
+    details = either.panel().locator(".storymotion-details .storymotion-row")
+    expect(details).to_have_text([each.speak("en") for each in price.lines()])
     dearer = asked | {"resolution": "1080p", "duration": 10}
     either.set_widgets("StoryMotionSeedanceQuote", dearer)
     expect(shown.locator(".storymotion-main")).to_have_text(price_line(desk, **dearer))
