@@ -70,7 +70,7 @@ class CapReached(PaidError):
     """The shot, or all of a node together, would go over a cap; USD as text. ``variable``: the setting of that cap."""
 
     code = "cap-reached"
-    problem = "What is asked for may cost ${quote}, but of the cap {variable} = ${cap} already ${committed} are spent or reserved."
+    problem = "This may cost ${quote}, but of the cap {variable} = ${cap} already ${committed} are spent or reserved."
     remedy = "Nothing was sent: collect the unfinished shots, wait for the next day or queue, or raise {variable}."
     variable: str
     cap: str

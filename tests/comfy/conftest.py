@@ -12,9 +12,12 @@ from typing import Any
 
 import pytest
 
+from dev.client import ComfyClient
 from dev.comfyui import ready_comfyui
 from dev.demo import with_tiny_models
 from dev.server import ComfyServer, lay_out_data, lay_out_samples
+
+from .paid_server import PaidServer, start_paid_server
 
 pytestmark = pytest.mark.comfy
 API = Path(__file__).parents[2] / "workflows" / "api"
@@ -81,3 +84,25 @@ def story_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyServ
     python = Path(sys.executable)
     with ComfyServer(python, ready_comfyui(python), data) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def paid_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PaidServer]:
+    """A server without models, wired to the local stand-in of the paid service; tests may restart it."""
+    with start_paid_server(tmp_path_factory.mktemp("paid")) as servers:
+        yield servers
+
+
+@pytest.fixture
+def paid(paid_servers: PaidServer, tmp_path: Path) -> PaidServer:
+    """The same with every gate open, a service that has seen nothing, and a new journal."""
+    paid_servers.fake.reset()
+    paid_servers.open_gates(tmp_path)
+    return paid_servers
+
+
+@pytest.fixture
+def paid_client(paid: PaidServer) -> Iterator[ComfyClient]:
+    """A connection to it."""
+    with ComfyClient(paid.server.address) as client:
+        yield client

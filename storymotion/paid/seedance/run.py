@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...errors import NoPrice, PaidError, ProviderUnavailable, RequestRefused, ShotLost, UnknownModel
+from ...errors import JournalUnusable, NoPrice, PaidError, ProviderUnavailable, RequestRefused, ShotLost, UnknownModel
 from ...report import Line, line
 from ..gate import GateState, examine_gate
 from ..journal_row import SENDABLE_AGAIN, UNFINISHED, Row, Shot, State
@@ -89,15 +89,16 @@ def gate(requests: Sequence[SeedanceRequest], desk: Desk, max_usd: float | None 
 def is_sent(request: SeedanceRequest, desk: Desk) -> bool:
     """Whether an earlier queue has sent this request and take, so that ``run_shot`` would pay nothing.
 
-    Raises what the check of the request raises, and JournalUnusable.
+    False, too, for a model that is not known and with a journal that cannot be read: both are gates, which say so.
+    Raises what the check of the request raises.
     """
     try:
         model = desk.catalogue.model(request.model)
-    except UnknownModel:
+        check_request(request, model)
+        digest = request_digest(request, model, desk.origin)
+        row = desk.journal.find(digest, request.take) if desk.journal.path.exists() else None
+    except (UnknownModel, JournalUnusable):
         return False
-    check_request(request, model)
-    digest = request_digest(request, model, desk.origin)
-    row = desk.journal.find(digest, request.take) if desk.journal.path.exists() else None
     return row is not None and row.state not in SENDABLE_AGAIN
 
 
