@@ -98,7 +98,8 @@ class StoryMotionJoin(io.ComfyNode):
         settings = EncodeSettings(crf=crf, audio_kbps=FILM_SETTINGS.audio_kbps)
         outcome = outcome_of([(index, place_of(video)) for index, video in shots])
         with ExitStack() as stack:
-            plan = plan_film([part_of(video, label_of(video, index), stack) for index, video in shots], mismatch, progress)
+            parts = [part_of(video, label_of(video, index), stack) for index, video in shots]
+            plan = plan_film(parts, mismatch, progress)
             file = next_output_file(filename_prefix, plan.width, plan.height)
             metadata = graph_metadata(cls.hidden, embed_workflow)
             written = write_film(file.path, plan, settings, metadata, progress)

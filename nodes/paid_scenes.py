@@ -25,6 +25,7 @@ from .lists import slots
 from .outcome import FailedScene, StoryOutcome
 from .paid_desk import catalogue, open_desk, say_in_log
 from .paid_report import receipt_of_shot, receipt_of_story
+from .retry import Gaps
 from .scene_report import Scene
 from .threads import Lanes, Waiting, in_threads
 from .video import SavedVideo
@@ -38,11 +39,11 @@ RequestOf = Callable[[dict[str, Any]], SeedanceRequest]
 
 
 class PaidRuns:
-    """What all paid nodes of this ComfyUI share: the lanes, and how many runs ended without all of their shots."""
+    """What all paid nodes of this ComfyUI share."""
 
     def __init__(self) -> None:
         self.lanes = Lanes()
-        self.incomplete = 0
+        self.gaps = Gaps()
 
 
 RUNS = PaidRuns()
@@ -76,7 +77,7 @@ async def make_paid_shots(inputs: Mapping[str, Sequence[Any]], request_of: Reque
             raise errors[0]
         raise NoSceneRendered(len(errors), errors[0].as_value())
     if errors:
-        RUNS.incomplete += 1
+        RUNS.gaps.add()
     videos, frames = run.outputs()
     receipt = run.receipt()
     return io.NodeOutput(videos, frames, receipt, ui=ui.PreviewText(receipt))

@@ -240,8 +240,7 @@ class StoryMotionSeedance(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, **inputs: Any) -> Any:
-        """Once more after a run that lacks scenes: ComfyUI would keep the gaps, and the journal pays nothing twice."""
-        return RUNS.incomplete
+        return RUNS.gaps.count
 
     @classmethod
     @says_errors_in_users_language

@@ -56,11 +56,12 @@ def krw_text(krw: Decimal) -> str:
 
 @dataclass(frozen=True)
 class Way:
-    """A cheaper way to the same shot. ``what``: "720p flex", "LTX-2 on NVIDIA L40S"."""
+    """A cheaper way to the same shot. ``what``: "720p flex"; ``is_local``: on this machine, a forecast."""
 
     what: str
     usd: Decimal
     krw_per_8s: Decimal
+    is_local: bool = False
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,12 @@ class Quote:
         if not self.over_target:
             return price, line("cost-within-target", **target)
         cheaper = (
-            line("paid-cheaper", what=way.what, usd=usd_text(way.usd), krw=krw_text(way.krw_per_8s))
+            line(
+                "paid-cheaper-local" if way.is_local else "paid-cheaper",
+                what=way.what,
+                usd=usd_text(way.usd),
+                krw=krw_text(way.krw_per_8s),
+            )
             for way in self.alternatives
         )
         return price, line("cost-over-target", **target), *cheaper

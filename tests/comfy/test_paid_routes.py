@@ -21,12 +21,14 @@ from dev.fake_seedance_process import TEST_KEY, wiring
 from dev.server import ComfyServer
 from storymotion.cost import CostSettings
 from storymotion.errors import BillingRefused
+from storymotion.forecast import Work
 from storymotion.paid.gate import GATES
 from storymotion.paid.provider import SEEDANCE
 from storymotion.paid.seedance.desk import Desk
 from storymotion.paid.seedance.request import SeedanceRequest
 from storymotion.paid.seedance.run import gate, quote, run_shot
 from storymotion.report import speak
+from storymotion.timings import USER_TIMINGS, Timings
 
 pytestmark = pytest.mark.comfy
 FAST, V2_5 = "seedance-1-0-pro-fast-251015", "dreamina-seedance-2-5-260628"
@@ -144,6 +146,20 @@ def test_a_quote_counts_and_speaks_as_the_user_has_set(browser: Browser, comfy_c
     assert browser.get("paid/quote", **SMALL)["report"][0]["text"] == sentence["en"].replace(
         "20 KRW at 1000", "29 KRW at 1450"
     )
+
+
+def test_what_this_machine_could_do_for_less_is_told(browser: Browser, comfy_client: ComfyClient) -> None:
+    timings = Timings(browser.server.data / "user" / USER_TIMINGS)
+    before = timings.path.read_bytes() if timings.path.exists() else None
+    timings.record(Work("distilled", "bf16", "a GPU of this test", 896, 512, 49, 8), 36.0)
+    comfy_client.post("/settings", {"StoryMotion.GpuUsdPerHour": 1})
+    try:
+        told = browser.get("paid/quote", **SMALL, ratio="16:9")
+    finally:
+        comfy_client.post("/settings", {"StoryMotion.GpuUsdPerHour": 0})
+        timings.path.unlink() if before is None else timings.path.write_bytes(before)
+    (here,) = [way for way in told["cheaper"] if way["what"] == "LTX-2 distilled, a GPU of this test"]
+    assert here["usd"] == pytest.approx(36 / 3600) and here["krw_per_8s"] == pytest.approx(58)
 
 
 @pytest.mark.parametrize(

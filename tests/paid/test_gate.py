@@ -203,6 +203,9 @@ def test_all_shut_gates_are_told_at_once_with_all_seven_facts(tmp_path: Path) ->
     state = examine_gate(SEEDANCE, tmp_path, [], 1, unpriced, OPEN, NOW)
     assert codes(state) == ["gate-no-price"] and state.quote == ()
     assert "\n\n" not in GateShut("x", state.shut, state.quote, state.facts).speak("ko")
+    said = GateShut("x", state.shut, state.quote, state.facts).as_value()
+    assert said.english.endswith("the billing gate is shut.") and "\n" not in said.english + said.korean
+    assert said.korean.endswith("\uc5c6\uc5c8\uc2b5\ub2c8\ub2e4.")  # "... there was none."
     unknown = UnknownModel("BytePlus", "model-9", "model-1")
     assert codes(examine_gate(SEEDANCE, tmp_path, [], 1, unknown, OPEN, NOW)) == ["gate-unknown-model"]
 

@@ -130,6 +130,30 @@ def test_a_task_that_ended_without_a_video_costs_nothing(journal: Journal, state
         journal.mark_ended(row, State.DOWNLOADED, "", "")
 
 
+def test_what_the_user_took_back_before_it_began_may_be_sent_again(journal: Journal) -> None:
+    running = journal.mark_submitted(reserve(journal).row, "cgt-1")
+    row = journal.take_back(running, "cancelled")
+    assert (row.state, row.settled, row.task_id) == (State.RELEASED, 0, None)
+    again = reserve(journal)
+    assert again.mine and journal.mark_submitted(again.row, "cgt-2").task_id == "cgt-2"
+    # Late news of the first attempt change nothing.
+    assert journal.take_back(running, "cancelled").state is State.SUBMITTED
+
+
+def test_room_for_several_shots_is_looked_for_without_reserving_it(journal: Journal) -> None:
+    reserve(journal)
+    journal.require_room("byteplus", 4 * PRICE, "run", caps(run="0.5"))
+    with pytest.raises(
+        CapReached, match=r"may cost \$0.5000, but of the cap X_MAX_USD_PER_RUN = \$0.5 already \$0.1000"
+    ):
+        journal.require_room("byteplus", 5 * PRICE, "run", caps(run="0.5"))
+    journal.require_room("byteplus", 5 * PRICE, "another run", caps(run="0.5"))
+    journal.latch("byteplus", "AccountOverdueError", "")
+    with pytest.raises(BillingLatched):
+        journal.require_room("byteplus", PRICE, "run", caps())
+    assert len(journal.rows()) == 1
+
+
 def test_usage_that_was_not_told_settles_at_the_quote_and_can_be_corrected(journal: Journal) -> None:
     row = succeeded(journal, usd=None)
     assert row.settled == PRICE

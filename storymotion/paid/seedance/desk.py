@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ from ..address import find_address
 from ..billing import JOURNAL_FILE, paid_home
 from ..journal import Journal
 from ..key import load_key
+from ..money import Way
 from ..provider import SEEDANCE
 from .client import SeedanceClient
 from .download import DownloadLimits
@@ -57,6 +59,15 @@ def tell_log(line: Line) -> None:
     log.warning("%s", line.speak())
 
 
+# Width and height in pixels and seconds of a shot -> what it would cost on this machine.
+LocalWays = Callable[[int, int, Decimal], tuple[Way, ...]]
+
+
+def no_local_ways(width: int, height: int, seconds: Decimal) -> tuple[Way, ...]:
+    """Of a machine that nothing is known of."""
+    return ()
+
+
 def utc_now() -> datetime:
     """The time."""
     return datetime.now(timezone.utc)
@@ -78,6 +89,7 @@ class Desk:
     pause: Callable[[float], None] | None = field(default=None, repr=False)
     clock: Callable[[], datetime] = field(default=utc_now, repr=False)
     patience: Patience = field(default_factory=Patience)
+    local_ways: LocalWays = field(default=no_local_ways, repr=False)
     timeouts: Timeouts = field(default_factory=Timeouts)
     download_limits: DownloadLimits = field(default_factory=DownloadLimits)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...errors import JournalUnusable, NoPrice, PaidError, ProviderUnavailable, RequestRefused, ShotLost, UnknownModel
@@ -15,7 +15,7 @@ from ..provider import SEEDANCE
 from .client import NoSuchTask, Refused, SeedanceClient, Task, Unclear, body_of
 from .desk import Desk
 from .models import Model
-from .quote import quote_shape
+from .quote import quote_shape, video_size
 from .reconcile import fits, reconcile
 from .request import (
     SeedanceRequest,
@@ -68,7 +68,10 @@ def quote(request: SeedanceRequest, desk: Desk) -> Quote:
     """
     model = desk.catalogue.model(request.model)
     check_shape(request, model)
-    return quote_shape(request.shape(model), desk.catalogue, desk.settings)
+    shape = request.shape(model)
+    made = quote_shape(shape, desk.catalogue, desk.settings)
+    local = (way for way in desk.local_ways(*video_size(shape, model), made.seconds) if way.usd < made.usd)
+    return replace(made, alternatives=(*made.alternatives, *local))
 
 
 def gate(requests: Sequence[SeedanceRequest], desk: Desk, max_usd: float | None = None) -> GateState:
