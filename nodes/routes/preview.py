@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from ...storymotion.errors import RequestNotJson, UnknownChoice
+from ...storymotion.errors import RequestNotJson, UnknownChoice, ValueOutOfRange
 from ...storymotion.ltx.checkpoint import inspect_checkpoint
 from ...storymotion.ltx.fit import plan_memory
 from ...storymotion.ltx.lora import match_lora
 from ...storymotion.ltx.lora_rules import all_loras, check_fp8_loras
 from ...storymotion.ltx.machine import this_machine
-from ...storymotion.ltx.models import BOTH_STAGES, Lora, ModelSet
+from ...storymotion.ltx.models import BOTH_STAGES, KEEPS, PRECISIONS, Lora, ModelSet
 from ...storymotion.ltx.shots import DistilledShot, ICLoraShot, KeyframesShot, OneStageShot, Shot, TwoStageShot
 from ...storymotion.motion.mapper import AUTO, map_motion
-from ...storymotion.shot import plan_shot
+from ...storymotion.shot import check_frames, check_size, plan_shot
 from ..folders import CHECKPOINTS, LORAS, NONE, TEXT_ENCODERS, UPSCALERS, path_of
 from ..scenes import GUEST
 from .json_route import JsonRoute, said_all
@@ -24,6 +24,7 @@ from .values import number_of, text_of, whole_of
 
 # A shot to plan memory for where the graph has none: what Shot Plan and Distilled make as they come.
 USUAL = {"width": 1280, "height": 704, "frames": 193, "fps": 24.0}
+MOST_FRAMES = 10_000  # as the nodes have it; planning looks at shorter shots one by one
 SHOTS: dict[str, type[Shot]] = {
     "StoryMotionDistilled": DistilledShot,
     "StoryMotionOneStage": OneStageShot,
@@ -120,6 +121,9 @@ def fit_plan(values: Mapping[str, Any]) -> dict[str, Any]:
         keep=text_of(values, "keep", "auto"),
         loras=tuple(_loras(text_of(values, "loras", "[]"))),
     )
+    for name, value, choices in (("precision", models.precision, PRECISIONS), ("keep", models.keep, KEEPS)):
+        if value not in choices:
+            raise UnknownChoice(name, value, ", ".join(choices))
     facts, shot = inspect_checkpoint(models.checkpoint), _shot(values)
     machine = this_machine(str(comfy.model_management.get_torch_device()), GUEST.residents)
     plan = plan_memory(models, facts, shot, machine)
@@ -152,14 +156,13 @@ def _shot(values: Mapping[str, Any]) -> Shot:
     if node not in SHOTS:
         raise UnknownChoice("node", node, ", ".join(SHOTS))
     numbers = {name: whole_of(values, name, int(USUAL[name])) for name in ("width", "height", "frames")}
-    make = partial(
-        SHOTS[node],
-        "",
-        fps=number_of(values, "fps", USUAL["fps"]),
-        seed=0,
-        tail_trim=whole_of(values, "tail_trim", 0),
-        **numbers,
-    )
+    fps, tail_trim = number_of(values, "fps", USUAL["fps"]), whole_of(values, "tail_trim", 0)
+    check_size(numbers["width"], numbers["height"], SHOTS[node].stages)
+    check_frames(numbers["frames"], fps)
+    for name, value in (("frames", numbers["frames"]), ("tail_trim", tail_trim)):
+        if not 0 <= value <= MOST_FRAMES:
+            raise ValueOutOfRange(name, value, 0, MOST_FRAMES)
+    make = partial(SHOTS[node], "", **numbers, fps=fps, seed=0, tail_trim=tail_trim)
     own = text_of(values, "own_lora")
     if own and SHOTS[node] in (TwoStageShot, KeyframesShot):
         return make(distilled_lora=Lora(path_of(LORAS, own), number_of(values, "own_lora_strength", 1)))
