@@ -24,7 +24,7 @@ export function panelOf(node, height) {
   return element
 }
 
-// A node that is being loaded, or runs, has its size already.
+// A new node has its size before it has a panel.
 function makeRoom(node) {
   const [width, height] = node.computeSize()
   if (node.size[1] < height) node.setSize([Math.max(width, node.size[0]), height])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from playwright.sync_api import Page, expect
 
 from dev.client import ComfyClient
 from dev.demo import REPLACED
+from dev.processes import ROOT
 from dev.server import ComfyServer
 
 from .conftest import shipped
@@ -17,6 +19,7 @@ from .editor import Editor
 
 pytestmark = pytest.mark.browser
 SHOT, ENCODE = 6, 7
+TEXTS = json.loads((ROOT / "js" / "texts" / "en.json").read_text(encoding="utf-8"))
 
 
 def test_reports_and_video_stand_on_the_nodes(
@@ -31,9 +34,9 @@ def test_reports_and_video_stand_on_the_nodes(
         editor.set_widgets(class_type, values)
     editor.set_widgets("StoryMotionShotPlan", {"seconds": 1.0})
     before = set(comfy_client.get("/history"))
-    editor.run()
     encoded = page.locator(f"[data-node-id='{ENCODE}']")
-    # Its element is there when the node has said something.
+    expect(encoded.locator(".storymotion-panel")).to_have_text(TEXTS["report-later"])
+    editor.run()
     expect(encoded.locator(".storymotion-panel")).to_contain_text("448 x 256", timeout=90_000)
     expect(encoded.locator("video")).to_have_count(1)
     page.wait_for_function(f"() => document.querySelector(\"[data-node-id='{ENCODE}'] video\").videoWidth === 448")
@@ -49,7 +52,7 @@ def test_reports_and_video_stand_on_the_nodes(
         }""",
         SHOT,
     )
-    expect(page.locator(f"[data-node-id='{SHOT}'] .storymotion-panel")).to_be_visible()
+    expect(page.locator(f"[data-node-id='{SHOT}'] .storymotion-panel")).to_contain_text("25 frames")
     screenshot(page, "reports_vue")
     assert editor.page_errors == []
     assert editor.error_toasts() == []
