@@ -16,6 +16,8 @@ export function panelOf(node, height) {
   element.setAttribute("role", "status")
   element.setAttribute("aria-label", "StoryMotion")
   element.tabIndex = 0 // what is longer than the panel can be scrolled with the keyboard
+  // Text can be selected; the node is not dragged along.
+  element.addEventListener("pointerdown", (event) => event.stopPropagation())
   element.style.setProperty("--comfy-widget-min-height", String(height))
   const options = { serialize: false, margin: MARGIN, getMinHeight: () => height + 2 * MARGIN, getValue: () => "", setValue: () => {} }
   const widget = node.addDOMWidget(NAME, NAME, element, options)

@@ -33,6 +33,8 @@ def test_reports_and_video_stand_on_the_nodes(
     for class_type, values in REPLACED.items():
         editor.set_widgets(class_type, values)
     editor.set_widgets("StoryMotionShotPlan", {"seconds": 1.0})
+    # A shot that ComfyUI has in its cache is not made, and says nothing.
+    editor.set_widgets("StoryMotionDistilled", {"seed": 1201})
     before = set(comfy_client.get("/history"))
     encoded = page.locator(f"[data-node-id='{ENCODE}']")
     expect(encoded.locator(".storymotion-panel")).to_have_text(TEXTS["report-later"])
