@@ -55,6 +55,9 @@ def test_reports_and_video_stand_on_the_nodes(
         SHOT,
     )
     expect(page.locator(f"[data-node-id='{SHOT}'] .storymotion-panel")).to_contain_text("25 frames")
+    # A long report is scrolled, and does not push the node over the next one.
+    height = "document.querySelector(\"[data-node-id='6'] .storymotion-panel\").clientHeight"
+    assert page.evaluate(f"() => {height}") < 200
     screenshot(page, "reports_vue")
     assert editor.page_errors == []
     assert editor.error_toasts() == []
