@@ -67,7 +67,7 @@ def test_memory_is_planned_for_the_shot_that_the_graph_makes(comfy_server: Comfy
         models / "latent_upscale_models" / TINY["spatial_upscaler"],
         loras=(style,),
     )
-    shot = TwoStageShot("", **size, fps=24.0, seed=0, distilled_lora=own)
+    shot = TwoStageShot("", 448, 256, 25, 24.0, seed=0, distilled_lora=own)
     plan = plan_memory(files, inspect_checkpoint(files.checkpoint), shot, this_machine("cpu", Residents()))
     assert (told["precision"], told["keep"], told["peak_bytes"]) == (plan.precision, plan.keep, plan.peak.peak)
     assert len(told["report"]) == len(plan.lines)
