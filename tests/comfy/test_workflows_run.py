@@ -78,6 +78,8 @@ def test_every_node_is_there_with_tooltips(comfy_client: ComfyClient) -> None:
     ours = {name: node for name, node in info.items() if node["python_module"] == "custom_nodes.storymotion"}
     assert set(ours) >= NODES
     for name, node in ours.items():
+        if node["deprecated"]:  # a part of another node, which the editor does not offer
+            continue
         assert node["category"].startswith("StoryMotion/"), name
         assert node["description"], name
         for group in ("required", "optional"):
