@@ -159,11 +159,11 @@ def test_nodes_of_the_story_workflows_are_where_the_docs_say(page: str, workflow
 
 
 @pytest.mark.parametrize("page", ["API.md", "API.ko.md"])
-def test_every_route_about_paid_shots_is_in_the_docs(page: str) -> None:
-    source = (ROOT / "nodes" / "routes" / "paid.py").read_text(encoding="utf-8")
-    routes = re.findall(r'JsonRoute\("(\w+)", "([\w/]+)"', source)
+def test_every_route_is_in_the_docs(page: str) -> None:
+    sources = [file.read_text(encoding="utf-8") for file in (ROOT / "nodes" / "routes").glob("*.py")]
+    routes = [route for source in sources for route in re.findall(r'JsonRoute\("(\w+)", "([\w/]+)"', source)]
     rows = re.findall(r"^\| `(\w+) /storymotion/([\w/]+)` \|", (ROOT / "docs" / page).read_text("utf-8"), re.MULTILINE)
-    assert len(routes) == 7 and sorted(rows) == sorted(routes)
+    assert len(routes) == 11 and sorted(rows) == sorted(routes)
 
 
 @pytest.mark.comfy
