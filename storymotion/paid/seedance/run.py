@@ -27,7 +27,7 @@ from .request import (
     request_digest,
 )
 from .send import send
-from .watch import ENDED, Video, ended_error, video_of, watch
+from .watch import ENDED, Video, ended_error, kept_video, video_of, watch
 
 # Another thread or process of ours is sending this very shot; it ends or counts as dead within the journal's lease.
 OTHER_SENDER_SECONDS = 1.0
@@ -205,6 +205,8 @@ def _fetched(row: Row, desk: Desk, collecting: bool = False) -> Video:
         row = desk.journal.get(row.id)
     if row.state in ENDED.values():
         raise ended_error(row)
+    if (kept := kept_video(row, desk)) is not None:
+        return kept
     if row.state is State.LOST and not collecting:
         raise ShotLost(row.task_id or "", row.error_message or "it could not be fetched in time")
     if row.state in SENDABLE_AGAIN:

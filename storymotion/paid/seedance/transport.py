@@ -237,7 +237,7 @@ def _failure_of(error: Exception) -> NotSent | Broken:
 
 
 def _is_refused_by_proxy(reason: object) -> bool:
-    """A proxy that does not open the tunnel (http.client has no class of its own for it) gets nothing of the request."""
+    """Whether a proxy did not open the tunnel, for which http.client has no class: it got nothing of the request."""
     return isinstance(reason, OSError) and str(reason).startswith("Tunnel connection failed")
 
 
