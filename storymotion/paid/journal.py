@@ -289,6 +289,12 @@ class Journal:
             )
             return frozenset(each["task_id"] for each in found)
 
+    def stray_task_ids(self, provider: str) -> frozenset[str]:
+        """Those of them whose row is of no request."""
+        with self._file.transaction() as connection:
+            found = select(connection, "provider = ? AND request_hash = ? || task_id", (provider, STRAY))
+            return frozenset(row.task_id for row in found if row.task_id is not None)
+
     def spend(self, provider: str, day_start: datetime) -> Spend:
         """What was settled since ``day_start``, and all that is reserved."""
         with self._file.transaction() as connection:

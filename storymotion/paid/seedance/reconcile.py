@@ -57,6 +57,7 @@ def reconcile(row: Row, client: SeedanceClient, desk: Desk) -> Row:
     shot was certainly never made, and is now RELEASED. KeyRefused, BillingRefused.
     """
     started = desk.clock()
+    never_seen = True
     while True:
         now = desk.journal.get(row.id)
         if now.state is not State.UNKNOWN:
@@ -70,6 +71,7 @@ def reconcile(row: Row, client: SeedanceClient, desk: Desk) -> Row:
             if refused.refusal.kind is Kind.BILLING:
                 desk.journal.latch(SEEDANCE.id, refused.refusal.code, refused.refusal.message)
             raise refused.refusal.error() from None
+        never_seen = never_seen and found is not None and found.finding is Finding.NONE
         if found is not None:
             ids = ", ".join(task.id for task in found.tasks)
             if found.finding is Finding.ONE:
@@ -82,10 +84,11 @@ def reconcile(row: Row, client: SeedanceClient, desk: Desk) -> Row:
             if found.finding is Finding.LATER:
                 limit = max(limit, desk.patience.task)
                 reason = f"one of these tasks may be it, which shows when it has ended: {ids}"
-            elif _is_surely_not_made(now, client, desk):
+        if (desk.clock() - started).total_seconds() >= limit:
+            # One list without it proves nothing: it may be from a copy that lags behind.
+            if never_seen and _is_surely_not_made(now, client, desk):
                 desk.journal.release(now, "the service has no such task")
                 raise ProviderUnavailable(SEEDANCE.name, "it never made the shot that was sent to it")
-        if (desk.clock() - started).total_seconds() >= limit:
             raise _ambiguous(now, reason)
         desk.wait(max(desk.patience.poll, LIST_SECONDS))
 
@@ -111,7 +114,26 @@ def find(row: Row, tasks: tuple[Task, ...], desk: Desk) -> Found:
         return Found(Finding.MANY, tuple(in_time))
     if open_ones:
         return Found(Finding.LATER, tuple(open_ones))
-    return Found(Finding.MANY, tuple(fitting)) if fitting else Found(Finding.NONE)
+    doubtful = fitting or _doubtful(row, tasks, owned, desk)
+    return Found(Finding.MANY, tuple(doubtful)) if doubtful else Found(Finding.NONE)
+
+
+def _doubtful(row: Row, tasks: tuple[Task, ...], owned: frozenset[str], desk: Desk) -> list[Task]:
+    """Tasks that cannot be given to ``row`` but speak against sending it again: a human has collected them by their
+    id, or the service calls the model by another name than was asked for (that of an endpoint, an alias).
+    """
+    strays = desk.journal.stray_task_ids(SEEDANCE.id)
+    return [
+        task
+        for task in tasks
+        if task.status not in ENDED
+        and (task.id in strays or (task.id not in owned and task.model not in (None, row.model)))
+        and _fits(row, task)
+        and (
+            _is_near(row, task, BEFORE_SEND, AFTER_SEND)
+            or (task.seed is not None and _is_near(row, task, CLOCK_ERROR, CLOCK_ERROR))
+        )
+    ]
 
 
 def _fits(row: Row, task: Task) -> bool:
@@ -154,7 +176,7 @@ def _is_surely_not_made(row: Row, client: SeedanceClient, desk: Desk) -> bool:
     age = desk.clock() - row.heartbeat_at
     return (
         row.key_fingerprint == client.fingerprint
-        and timedelta(seconds=desk.patience.surely_not_made) <= age < RECORDS_KEPT
+        and timedelta(seconds=desk.patience.surely_not_made) <= age < RECORDS_KEPT - CLOCK_ERROR
     )
 
 

@@ -4,13 +4,16 @@ be taken up again. Faults 16 and 17 are in test_seedance_crashes.py, 18 to 20 in
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from dev.fake_seedance import FakeSeedance, recipes
+from dev.fake_seedance_client import PlainClient
 from storymotion.errors import (
     AmbiguousSend,
     BillingLatched,
@@ -32,6 +35,7 @@ from storymotion.paid.journal_row import OPEN, State
 from storymotion.paid.provider import SEEDANCE
 from storymotion.paid.seedance import watch
 from storymotion.paid.seedance.desk import Patience
+from storymotion.paid.seedance.request import SeedanceRequest
 from storymotion.paid.seedance.run import PaidShot, adopt, collect, release
 from storymotion.paid.seedance.transport import Timeouts
 
@@ -238,6 +242,49 @@ def test_without_the_account_that_sent_it_nothing_is_certain(shop: Shop) -> None
     assert shop.rows()[0].state is State.UNKNOWN
 
 
+def lose_the_answer(shop: Shop, request: SeedanceRequest = SMALL) -> None:
+    """The task is made; the user stops before it is looked for, and the service finishes it."""
+    shop.server.faults.add_recipe("02 reset after the task was made")
+    shop.stop_after = 0
+    with pytest.raises(Stopped):
+        shop.run(request)
+    shop.server.finish()
+
+
+def test_one_list_that_lacks_it_does_not_prove_that_it_was_never_made(shop: Shop) -> None:
+    lose_the_answer(shop)
+    shop.server.clock.advance(900)
+    shop.server.faults.add("body", on="list", body='{"total": 0, "items": []}')
+    assert isinstance(shop.queue_until_over(), PaidShot)
+    assert shop.posts() == len(shop.server.charges()) == 1
+
+
+def test_a_task_of_the_same_model_by_another_name_is_not_sent_again(shop: Shop) -> None:
+    """As of an endpoint of the user's own, whose tasks tell the model behind it."""
+    lose_the_answer(shop)
+    told = {**PlainClient(shop.server, KEY).ask("GET").json()["items"][0], "model": "seedance-1-0-pro-fast"}
+    shop.server.faults.add("body", on="list", body=json.dumps({"total": 1, "items": [told]}), times=0)
+    shop.server.clock.advance(900)
+    for _ in range(2):
+        with pytest.raises(AmbiguousSend, match=told["id"]):
+            shop.run()
+    assert shop.posts() == 1
+
+
+def test_a_clock_that_was_wrong_does_not_outlast_the_services_records(shop: Shop) -> None:
+    """It was two hours fast when the shot was sent: the seven days that a task is listed are over sooner."""
+    shop.server.faults.add_recipe("02 reset after the task was made")
+    shop.stop_after = 0
+    with pytest.raises(Stopped):
+        shop.run(clock=lambda: shop.now() + timedelta(hours=2))
+    shop.server.finish()
+    shop.server.clock.advance(timedelta(days=7, hours=1).total_seconds())
+    for _ in range(2):
+        with pytest.raises(AmbiguousSend):
+            shop.run()
+    assert shop.posts() == 1
+
+
 TWO = replace(SMALL, model="dreamina-seedance-2-0-mini-260615", duration=4, camera_fixed=False)
 
 
@@ -261,6 +308,20 @@ def test_two_lost_sends_without_a_seed_are_for_a_human(shop: Shop) -> None:
     for row, task in zip(shop.rows(), shop.server.tasks()):
         assert adopt(shop.desk(), row.id, task["id"]).receipt.usd == shop.bill() / 2
     assert shop.run(replace(TWO, take=2)).paid_earlier and shop.posts() == 2
+
+
+def test_lost_sends_whose_tasks_a_human_has_collected_are_not_sent_again(shop: Shop) -> None:
+    for take in (1, 2):
+        lose_the_answer(shop, replace(TWO, take=take))
+    for task in shop.server.tasks():
+        (only,) = collect(shop.desk(), task["id"])
+        assert only.shot is not None
+    shop.server.clock.advance(900)
+    for _ in range(2):
+        for take in (1, 2):
+            with pytest.raises(AmbiguousSend):
+                shop.run(replace(TWO, take=take))
+    assert shop.posts() == len(shop.server.charges()) == 2
 
 
 def test_a_human_says_that_a_send_was_never_made(shop: Shop) -> None:
