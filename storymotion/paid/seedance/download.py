@@ -58,7 +58,12 @@ class _TryAgain(Exception):
 
 
 def is_video_host(url: str, local: bool) -> bool:
-    """Whether ``url`` is at a host of the service, over TLS; with ``local`` (a test server) on this machine instead."""
+    """Whether ``url`` is at a host of the service, over TLS; with ``local`` (a test server) on this machine instead.
+
+    Not with characters that programs read differently: to urllib3 the host ends before a backslash.
+    """
+    if not url.isascii() or not url.isprintable() or any(character in url for character in " \\"):
+        return False
     try:
         address = urlsplit(url)
         host = (address.hostname or "").lower()

@@ -271,6 +271,16 @@ def test_a_task_of_the_same_model_by_another_name_is_not_sent_again(shop: Shop) 
     assert shop.posts() == 1
 
 
+def test_times_and_usage_beyond_all_measure_do_not_stop_it(shop: Shop) -> None:
+    """Milliseconds would be years that no calendar has, and the journal counts to 2**63."""
+    lose_the_answer(shop)
+    (told,) = PlainClient(shop.server, KEY).ask("GET").json()["items"]
+    told |= {"created_at": 1_780_000_000_000, "updated_at": 1_780_000_000_000}
+    shop.server.faults.add("body", on="list", body=json.dumps({"total": 1, "items": [told]}), times=0)
+    shop.server.faults.add("change", on="poll", set={"usage.completion_tokens": 2**52, "updated_at": 10**15}, times=0)
+    assert shop.run().receipt.usd == SMALL_USD
+
+
 def test_a_clock_that_was_wrong_does_not_outlast_the_services_records(shop: Shop) -> None:
     """It was two hours fast when the shot was sent: the seven days that a task is listed are over sooner."""
     shop.server.faults.add_recipe("02 reset after the task was made")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
+from storymotion.paid.seedance.download import is_video_host
 from storymotion.paid.seedance.transport import Broken, NotSent, Timeouts, exchange
 
 QUICK = Timeouts(connect=1, silence=1, reply=3)
@@ -120,3 +121,22 @@ def test_a_large_request_has_its_own_time_on_a_slow_line() -> None:
     with pytest.raises(Broken):
         post(slow.address, bytes(40 * 2**20), Timeouts(connect=1, silence=1, reply=30, send=0.5))
     assert slow.read == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "is_one"),
+    [
+        ("https://ark-1.tos-ap-southeast-1.volces.com/a.mp4?X-Tos-Signature=1", True),
+        ("https://files.bytepluses.com/a%20b.mp4", True),
+        ("http://files.volces.com/a.mp4", False),
+        ("https://evilvolces.com/a.mp4", False),
+        ("https://files.volces.com@evil.com/a.mp4", False),
+        ("https://evil.com\\@files.volces.com/a.mp4", False),
+        ("https://evil.com\\.volces.com/a.mp4", False),
+        ("https://evil.com\t.volces.com/a.mp4", False),
+        ("https://evil.com\uff0f.volces.com/a.mp4", False),
+        ("https://[.volces.com/a.mp4", False),
+    ],
+)
+def test_only_the_services_own_hosts_give_videos(url: str, is_one: bool) -> None:
+    assert is_video_host(url, local=False) is is_one
