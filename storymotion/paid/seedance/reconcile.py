@@ -2,7 +2,7 @@
 
 The service has no idempotency key. What identifies a shot is its seed, which was sent explicitly and is told of a
 finished task, together with its model, resolution, ratio and duration. Models without a seed leave the time and the
-shape; where that could be two tasks, a human decides.
+shape, and a user can give one seed to many shots; where it could be two tasks, a human decides.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def find(row: Row, tasks: tuple[Task, ...], desk: Desk) -> Found:
     in_time = [task for task in fitting if _is_near(row, task, BEFORE_SEND, AFTER_SEND)]
     open_in_time = [task for task in open_ones if _is_near(row, task, BEFORE_SEND, AFTER_SEND)]
     certain = [task for task in in_time if row.seed is None or task.seed == row.seed]
-    if len(certain) == 1 and not (row.seed is None and (open_in_time or _rivals(row, desk))):
+    if len(certain) == 1 and not (_rivals(row, desk) or (row.seed is None and open_in_time)):
         return Found(Finding.ONE, tuple(certain))
     if len(in_time) > 1 or (in_time and not open_ones):
         return Found(Finding.MANY, tuple(in_time))
@@ -163,11 +163,15 @@ def _is_near(row: Row, task: Task, before: timedelta, after: timedelta) -> bool:
 
 
 def _rivals(row: Row, desk: Desk) -> list[Row]:
-    """Other shots without a task that the same task could be."""
+    """Other shots without a task that the same task could be: with a seed those that were sent with the same one."""
     return [
         other
         for other in desk.journal.unfinished(SEEDANCE.id)
-        if other.id != row.id and other.task_id is None and other.model == row.model and _tier(other) == _tier(row)
+        if other.id != row.id
+        and other.task_id is None
+        and (other.model, other.seed, _tier(other)) == (row.model, row.seed, _tier(row))
+        # A shot that is being sent has no finished task, and only finished ones tell a seed.
+        and (row.seed is None or other.state is State.UNKNOWN)
     ]
 
 

@@ -334,6 +334,22 @@ def test_lost_sends_whose_tasks_a_human_has_collected_are_not_sent_again(shop: S
     assert shop.posts() == len(shop.server.charges()) == 2
 
 
+def test_two_lost_sends_with_the_same_seed_do_not_get_each_others_video(shop: Shop) -> None:
+    """A user who sets the seed sets it for many scenes; the one that is finished first is not the one asked for."""
+    scenes = [replace(SMALL, seed=42, prompt=prompt) for prompt in ("She turns her head.", "He laughs.")]
+    for scene, running in zip(scenes, (600, 10)):
+        shop.server.faults.add("task", queued_seconds=0, running_seconds=running)
+        shop.server.faults.add_recipe("02 reset after the task was made")
+        shop.stop_after = 0
+        with pytest.raises(Stopped):
+            shop.run(scene)
+    shop.server.clock.advance(60)
+    for scene in scenes:
+        with pytest.raises(AmbiguousSend):
+            shop.run(scene)
+    assert {row.state for row in shop.rows()} == {State.UNKNOWN} and shop.posts() == 2
+
+
 def test_a_human_says_that_a_send_was_never_made(shop: Shop) -> None:
     shop.server.faults.add_recipe("04 create 500, task not made")
     with pytest.raises(AmbiguousSend):
