@@ -167,8 +167,12 @@ def adopt(desk: Desk, row_id: int, task_id: str) -> PaidShot:
 
 
 def release(desk: Desk, row_id: int) -> Row:
-    """A human has seen in the service's console that the UNKNOWN row was never made: it may be sent again."""
-    return desk.journal.release(desk.journal.get(row_id), "released by the user")
+    """A human has seen in the service's console that the UNKNOWN row was never made: it may be sent again.
+
+    Any other row, above all one that is just being sent, is handed back as it is.
+    """
+    row = desk.journal.get(row_id)
+    return desk.journal.release(row, "released by the user") if row.state is State.UNKNOWN else row
 
 
 def _checked(request: SeedanceRequest, desk: Desk, max_usd: float) -> tuple[Model, tuple[Line, ...]]:

@@ -358,6 +358,19 @@ def test_a_human_says_that_a_send_was_never_made(shop: Shop) -> None:
     assert shop.run().row.attempt == 2
 
 
+def test_a_shot_that_is_just_being_sent_cannot_be_released(shop: Shop) -> None:
+    shop.server.refuse_connections()
+    seen: list[State] = []
+
+    def pause(seconds: float) -> None:
+        seen.append(release(shop.desk(), shop.rows()[0].id).state)
+        shop.server.accept_connections()
+        shop.server.clock.advance(seconds)
+
+    assert shop.run(pause=pause).row.attempt == 1 and shop.posts() == 1
+    assert seen[0] is State.INTENT
+
+
 def test_collect_by_id_gives_a_lost_send_its_task(shop: Shop) -> None:
     shop.server.faults.add_recipe("02 reset after the task was made")
     shop.stop_after = 0
