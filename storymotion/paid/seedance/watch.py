@@ -277,7 +277,7 @@ def listed(client: SeedanceClient, service_tier: str, wait: Callable[[float], No
             wait(LIST_SECONDS)  # the service answers one list a second
         tasks, total = client.list(service_tier, page, PAGE_SIZE)
         found |= {task.id: task for task in tasks}
-        if page * PAGE_SIZE >= total:
+        if page * PAGE_SIZE >= total or not tasks:
             break
         page += 1
     # A task that was deleted meanwhile moves the others one place up, and one of them past us.

@@ -402,6 +402,14 @@ def test_fault_21_the_list_is_read_over_all_its_pages(shop: Shop, monkeypatch: p
     assert 429 not in [seen.reply for seen in shop.server.requests("list")]
 
 
+def test_a_list_that_promises_more_than_it_has_comes_to_an_end(shop: Shop) -> None:
+    lose_the_answer(shop)
+    shop.server.faults.add("change", on="list", set={"total": 10**9}, times=0)
+    with pytest.raises(AmbiguousSend, match="not whole"):
+        shop.run()
+    assert len(shop.server.requests("list")) < 100
+
+
 def test_a_flex_task_is_found_among_flex_tasks(shop: Shop) -> None:
     shop.server.faults.add_recipe("02 reset after the task was made")
     assert shop.run(replace(SMALL, service_tier="flex")).receipt.usd == SMALL_USD / 2
