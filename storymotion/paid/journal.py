@@ -241,14 +241,14 @@ class Journal:
         )
 
     def mark_lost(self, row: Row, reason: str) -> Row:
-        """Paid, but the video is gone; what was not settled counts at its quote."""
+        """Paid, or perhaps paid, and the video is gone; what was not settled counts at its quote."""
         with self._file.transaction() as connection:
             now = get(connection, row.id)
             settled = {} if now.settled is not None else self._settled(now.quoted)
             return self._mark_in(
                 connection,
                 row,
-                {State.SUBMITTED, State.SUCCEEDED, State.DOWNLOADED},
+                {State.UNKNOWN, State.SUBMITTED, State.SUCCEEDED, State.DOWNLOADED},
                 state=State.LOST.value,
                 error_message=redacted(reason),
                 owner=None,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from enum import Enum
 
-from ...errors import AmbiguousSend, ProviderUnavailable, TaskTaken
+from ...errors import AmbiguousSend, ProviderUnavailable, ShotLost, TaskTaken
 from ..journal_row import Row, State
 from ..money import usd_text
 from ..provider import SEEDANCE
@@ -27,6 +27,8 @@ AFTER_SEND = timedelta(seconds=240)
 # Clocks of users can be wrong by hours (a wrong time zone); beyond a day a task is certainly another shot's.
 CLOCK_ERROR = timedelta(hours=26)
 RECORDS_KEPT = timedelta(days=7)
+# In the place of the id of a task.
+UNKNOWN_TASK = "?"
 
 
 class Finding(Enum):
@@ -54,7 +56,8 @@ def reconcile(row: Row, client: SeedanceClient, desk: Desk) -> Row:
     has not ended.
 
     Raises AmbiguousSend: not found yet, or a human has to decide; nothing has changed. ProviderUnavailable: the
-    shot was certainly never made, and is now RELEASED. KeyRefused, BillingRefused.
+    shot was certainly never made, and is now RELEASED. ShotLost: the service has forgotten whether it was, and it is
+    now LOST. KeyRefused, BillingRefused.
     """
     started = desk.clock()
     never_seen = True
@@ -89,6 +92,11 @@ def reconcile(row: Row, client: SeedanceClient, desk: Desk) -> Row:
             if never_seen and _is_surely_not_made(now, client, desk):
                 desk.journal.release(now, "the service has no such task")
                 raise ProviderUnavailable(SEEDANCE.name, "it never made the shot that was sent to it")
+            if never_seen and desk.clock() - now.heartbeat_at > RECORDS_KEPT + CLOCK_ERROR:
+                # Nobody can tell any more. Its price counts once, instead of being reserved forever.
+                reason = "no answer to it came, and the service keeps its records for 7 days"
+                desk.journal.mark_lost(now, reason)
+                raise ShotLost(UNKNOWN_TASK, reason)
             raise _ambiguous(now, reason)
         desk.wait(max(desk.patience.poll, LIST_SECONDS))
 

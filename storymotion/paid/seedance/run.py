@@ -16,7 +16,7 @@ from .client import NoSuchTask, Refused, SeedanceClient, Task, Unclear, body_of
 from .desk import Desk
 from .models import Model
 from .quote import quote_shape, video_size
-from .reconcile import fits, reconcile
+from .reconcile import UNKNOWN_TASK, fits, reconcile
 from .request import (
     SeedanceRequest,
     check_request,
@@ -212,7 +212,7 @@ def _fetched(row: Row, desk: Desk, collecting: bool = False) -> Video:
     if (kept := kept_video(row, desk)) is not None:
         return kept
     if row.state is State.LOST and not collecting:
-        raise ShotLost(row.task_id or "", row.error_message or "it could not be fetched in time")
+        raise ShotLost(row.task_id or UNKNOWN_TASK, row.error_message or "it could not be fetched in time")
     if row.state in SENDABLE_AGAIN:
         said = row.error_code or row.state.value, (row.error_message or "it was not made").rstrip(".")
         raise RequestRefused(SEEDANCE.name, *said)

@@ -271,6 +271,19 @@ def test_a_task_of_the_same_model_by_another_name_is_not_sent_again(shop: Shop) 
     assert shop.posts() == 1
 
 
+def test_a_lost_send_that_the_service_has_forgotten_counts_once_and_not_forever(shop: Shop) -> None:
+    lose_the_answer(shop)
+    journal = shop.desk().journal
+    shop.server.clock.advance(timedelta(days=9).total_seconds())
+    for _ in range(2):
+        with pytest.raises(ShotLost, match="7 days"):
+            shop.run()
+    assert shop.rows()[0].state is State.LOST and shop.posts() == 1
+    assert shop.settled() == SMALL_USD
+    tomorrow = journal.spend(SEEDANCE.id, shop.now() + timedelta(days=1))
+    assert tomorrow.total == 0 and collect(shop.desk()) == ()
+
+
 def test_times_and_usage_beyond_all_measure_do_not_stop_it(shop: Shop) -> None:
     """Milliseconds would be years that no calendar has, and the journal counts to 2**63."""
     lose_the_answer(shop)
