@@ -199,8 +199,16 @@ def _caps(provider: Provider, billing: Billing, file: Path, quotes: Sequence[Quo
 
 
 def _spent(provider: Provider, journal: Journal, caps: Caps, quotes: Sequence[Quote]) -> Shut:
-    """What the journal knows; one that does not exist yet is not made for a look."""
+    """What the journal knows; one that does not exist yet is not made for a look.
+
+    One that is gone is not begun anew either: it would forget what is paid, and pay for it again.
+    """
     if not journal.path.exists():
+        videos = journal.path.parent / provider.video_folder
+        if any(videos.glob("*.mp4")):
+            reason = f"it is gone, though there are paid videos in {videos}, which to move away begins a new one"
+            yield JOURNAL, _journal_line(JournalUnusable(str(journal.path), reason))
+            return
         spent, latch = Decimal(0), None
     else:
         try:

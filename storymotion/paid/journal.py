@@ -241,14 +241,14 @@ class Journal:
         )
 
     def mark_lost(self, row: Row, reason: str) -> Row:
-        """Paid, but the video is gone; what was not settled counts at its quote."""
+        """Paid, or perhaps paid, and the video is gone; what was not settled counts at its quote."""
         with self._file.transaction() as connection:
             now = get(connection, row.id)
             settled = {} if now.settled is not None else self._settled(now.quoted)
             return self._mark_in(
                 connection,
                 row,
-                {State.SUBMITTED, State.SUCCEEDED, State.DOWNLOADED},
+                {State.UNKNOWN, State.SUBMITTED, State.SUCCEEDED, State.DOWNLOADED},
                 state=State.LOST.value,
                 error_message=redacted(reason),
                 owner=None,
@@ -288,6 +288,12 @@ class Journal:
                 "SELECT task_id FROM shots WHERE provider = ? AND task_id IS NOT NULL", (provider,)
             )
             return frozenset(each["task_id"] for each in found)
+
+    def stray_task_ids(self, provider: str) -> frozenset[str]:
+        """Those of them whose row is of no request."""
+        with self._file.transaction() as connection:
+            found = select(connection, "provider = ? AND request_hash = ? || task_id", (provider, STRAY))
+            return frozenset(row.task_id for row in found if row.task_id is not None)
 
     def spend(self, provider: str, day_start: datetime) -> Spend:
         """What was settled since ``day_start``, and all that is reserved."""

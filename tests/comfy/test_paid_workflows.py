@@ -16,7 +16,7 @@ from dev.fake_seedance import FakeSeedance
 from dev.fake_seedance_process import TEST_KEY
 from dev.server import ComfyServer
 from storymotion.media.probe import probe
-from storymotion.paid.seedance.desk import VIDEO_FOLDER
+from storymotion.paid.provider import SEEDANCE
 
 from .conftest import FRAMES, Graph, shipped
 from .test_workflows_run import saved
@@ -39,7 +39,7 @@ def paid(name: str, prefix: str) -> Graph:
 
 
 def video_of(server: ComfyServer, task: str) -> Path:
-    return server.data / "user" / "storymotion-fake-seedance" / VIDEO_FOLDER / f"{task}.mp4"
+    return server.data / "user" / "storymotion-fake-seedance" / SEEDANCE.video_folder / f"{task}.mp4"
 
 
 def frame_at(file: Path, number: int) -> numpy.ndarray:

@@ -249,6 +249,16 @@ def test_what_the_journal_knows_shuts_the_gate(user_folder: Path) -> None:
     assert codes(examine(user_folder)) == ["gate-journal"]
 
 
+def test_a_journal_that_is_gone_is_not_begun_anew_beside_paid_videos(user_folder: Path) -> None:
+    videos = user_folder / "storymotion" / SEEDANCE.video_folder
+    videos.mkdir()
+    assert codes(examine(user_folder)) == []
+    (videos / "cgt-1.mp4").write_bytes(b"a paid video")
+    assert codes(examine(user_folder)) == ["gate-journal"]
+    open_journal(user_folder, {}).rows()
+    assert codes(examine(user_folder)) == []
+
+
 def test_the_home_can_be_another_existing_folder(user_folder: Path, tmp_path: Path) -> None:
     home = tmp_path / "elsewhere"
     home.mkdir()

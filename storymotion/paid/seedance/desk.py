@@ -28,7 +28,6 @@ from .download import DownloadLimits
 from .models import USER_CATALOGUE, Catalogue, load_catalogue
 from .transport import Timeouts
 
-VIDEO_FOLDER = "seedance"
 SLICE_SECONDS = 0.5
 # What ``progress`` is told between two looks at the service.
 WAITING = "waiting"
@@ -141,7 +140,7 @@ class Desk:
 
     def video_file(self, name: str) -> Path:
         """Where the video of that name is."""
-        return self.home / VIDEO_FOLDER / name
+        return self.home / SEEDANCE.video_folder / name
 
     def wait(self, seconds: float) -> None:
         """Sleep; ``progress`` can stop it."""

@@ -16,7 +16,7 @@ from .client import NoSuchTask, Refused, SeedanceClient, Task, Unclear, body_of
 from .desk import Desk
 from .models import Model
 from .quote import quote_shape, video_size
-from .reconcile import fits, reconcile
+from .reconcile import UNKNOWN_TASK, fits, reconcile
 from .request import (
     SeedanceRequest,
     check_request,
@@ -27,7 +27,7 @@ from .request import (
     request_digest,
 )
 from .send import send
-from .watch import ENDED, Video, ended_error, video_of, watch
+from .watch import ENDED, Video, ended_error, kept_video, video_of, watch
 
 # Another thread or process of ours is sending this very shot; it ends or counts as dead within the journal's lease.
 OTHER_SENDER_SECONDS = 1.0
@@ -167,8 +167,12 @@ def adopt(desk: Desk, row_id: int, task_id: str) -> PaidShot:
 
 
 def release(desk: Desk, row_id: int) -> Row:
-    """A human has seen in the service's console that the UNKNOWN row was never made: it may be sent again."""
-    return desk.journal.release(desk.journal.get(row_id), "released by the user")
+    """A human has seen in the service's console that the UNKNOWN row was never made: it may be sent again.
+
+    Any other row, above all one that is just being sent, is handed back as it is.
+    """
+    row = desk.journal.get(row_id)
+    return desk.journal.release(row, "released by the user") if row.state is State.UNKNOWN else row
 
 
 def _checked(request: SeedanceRequest, desk: Desk, max_usd: float) -> tuple[Model, tuple[Line, ...]]:
@@ -205,8 +209,10 @@ def _fetched(row: Row, desk: Desk, collecting: bool = False) -> Video:
         row = desk.journal.get(row.id)
     if row.state in ENDED.values():
         raise ended_error(row)
+    if (kept := kept_video(row, desk)) is not None:
+        return kept
     if row.state is State.LOST and not collecting:
-        raise ShotLost(row.task_id or "", row.error_message or "it could not be fetched in time")
+        raise ShotLost(row.task_id or UNKNOWN_TASK, row.error_message or "it could not be fetched in time")
     if row.state in SENDABLE_AGAIN:
         said = row.error_code or row.state.value, (row.error_message or "it was not made").rstrip(".")
         raise RequestRefused(SEEDANCE.name, *said)

@@ -25,7 +25,7 @@ from ..money import usd_of_tokens
 from ..provider import SEEDANCE
 from .client import NoSuchTask, Refused, SeedanceClient, Task, Unclear
 from .desk import Desk
-from .download import Gone, NotFetched, fetch_video, file_sha256
+from .download import Gone, NotFetched, fetch_video, file_sha256, why_not_playable
 from .refusals import MODERATION, Kind
 
 SUCCEEDED = "succeeded"
@@ -58,6 +58,20 @@ def video_of(row: Row, desk: Desk) -> Path | None:
         return None
     path = desk.video_file(row.file)
     return path if file_sha256(path) == row.file_sha256 else None
+
+
+def kept_video(row: Row, desk: Desk) -> Video | None:
+    """The video of a shot that was fetched and never marked so: the process was killed in between, or the journal
+    could not be written. A file gets its name only when it is whole.
+    """
+    if row.state not in (State.SUCCEEDED, State.LOST) or row.file is not None or row.task_id is None:
+        return None
+    name = _file_name(row.task_id)
+    path = desk.video_file(name)
+    sha256 = file_sha256(path)
+    if sha256 is None or why_not_playable(path) is not None:
+        return None
+    return Video(desk.journal.mark_downloaded(row, name, sha256), path)
 
 
 def ended_error(row: Row) -> PaidError:
@@ -140,7 +154,7 @@ class _Watching:
 
     def fetch(self, task: Task) -> Video:
         """The file of a finished task."""
-        name = f"{self.task_id}.mp4"
+        name = _file_name(self.task_id)
         path = self.desk.video_file(name)
         try:
             sha256 = fetch_video(
@@ -236,6 +250,10 @@ class _Watching:
         return min(seconds, patience.longest_poll) * random.uniform(1.0, 1.2)
 
 
+def _file_name(task_id: str) -> str:
+    return f"{task_id}.mp4"
+
+
 def cost_of(task: Task, row: Row, desk: Desk) -> Decimal | None:
     """What a finished task cost in USD, None where its usage or its price is not known."""
     if task.tokens is None:
@@ -259,7 +277,7 @@ def listed(client: SeedanceClient, service_tier: str, wait: Callable[[float], No
             wait(LIST_SECONDS)  # the service answers one list a second
         tasks, total = client.list(service_tier, page, PAGE_SIZE)
         found |= {task.id: task for task in tasks}
-        if page * PAGE_SIZE >= total:
+        if page * PAGE_SIZE >= total or not tasks:
             break
         page += 1
     # A task that was deleted meanwhile moves the others one place up, and one of them past us.
