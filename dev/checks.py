@@ -12,6 +12,8 @@ from .environment import environment_for, prepare
 from .processes import ROOT, local_environment, run_child
 from .sdk import NOT_TESTED, chosen_tests
 
+# Each may start servers of its own.
+MOST_WORKERS = 4
 QUICK = "not slow and not comfy and not browser"
 
 
@@ -53,7 +55,9 @@ def run_checks(quick: bool, checks_only: bool, pytest_arguments: Sequence[str]) 
         print(f"Failed so far: {', '.join(failed)}", flush=True)
     # One thread each: sums over several threads depend on how many there are, and the tests compare bits.
     environ["OMP_NUM_THREADS"] = "1"
-    if _failed("pytest", [python, "-m", "pytest", *markers, *pytest_arguments], environ):
+    # A file stays in one process, whose session fixtures (a server, tiny models) its tests share.
+    workers = ["-n", str(min(MOST_WORKERS, os.cpu_count() or 1)), "--dist", "loadfile"]
+    if _failed("pytest", [python, "-m", "pytest", *workers, *markers, *pytest_arguments], environ):
         failed.append("pytest")
     if failed:
         print(f"dev.py test failed: {', '.join(failed)}")

@@ -88,6 +88,8 @@ def draw_pictures(folder: Path) -> list[Path]:
         Path("workflows/07_one_stage.jpg"): thumbnails.one_stage(first),
         Path("workflows/08_story_distilled.jpg"): thumbnails.story_distilled(story),
         Path("workflows/09_story_two_stage.jpg"): thumbnails.story_two_stage(story),
+        Path("workflows/10_seedance_shot.jpg"): thumbnails.seedance_shot(story[0]),
+        Path("workflows/11_story_mixed_engines.jpg"): thumbnails.story_mixed_engines([story[0], *story[3:]]),
     }
     for place, drawn in pictures.items():
         (folder / place).parent.mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,7 @@ WORK_SPEED = 10
 MAX_USD_PER_RUN = 100
 MAX_USD_PER_DAY = 1000
 SECONDS_TO_STOP = 10.0
+TEST_KEY = "test-fake-seedance"
 
 
 class FakeSeedanceProcess:
@@ -56,23 +57,8 @@ class FakeSeedanceProcess:
             self._process.wait()
 
     def environ(self, data: Path) -> dict[str, str]:
-        """What ComfyUI with the base directory ``data`` needs: every gate open, and a journal of its own.
-
-        The journal, in a folder that this makes, is not the usual one, so that what is only played here never
-        counts as money spent.
-        """
-        home = data.resolve() / "user" / "storymotion-fake-seedance"
-        home.mkdir(parents=True, exist_ok=True)
-        return {
-            "ARK_BASE_URL": self.base_url,
-            "ARK_API_KEY": "test-fake-seedance",
-            "ARK_API_KEY_FILE": "",  # a real key of the user's stays out of it
-            "SEEDANCE_ENABLED": "1",
-            "SEEDANCE_TERMS_READ": datetime.date.today().isoformat(),
-            "SEEDANCE_MAX_USD_PER_RUN": str(MAX_USD_PER_RUN),
-            "SEEDANCE_MAX_USD_PER_DAY": str(MAX_USD_PER_DAY),
-            "STORYMOTION_HOME": str(home),
-        }
+        """See ``wiring``."""
+        return wiring(self.base_url, data)
 
     def __enter__(self) -> FakeSeedanceProcess:
         self.start()
@@ -80,3 +66,23 @@ class FakeSeedanceProcess:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self.stop()
+
+
+def wiring(base_url: str, data: Path) -> dict[str, str]:
+    """The environment of a ComfyUI with the base directory ``data`` that orders at ``base_url``: every gate open.
+
+    Its journal, in a folder that this makes, is not the usual one, so that what is only played here never counts as
+    money spent.
+    """
+    home = data.resolve() / "user" / "storymotion-fake-seedance"
+    home.mkdir(parents=True, exist_ok=True)
+    return {
+        "ARK_BASE_URL": base_url,
+        "ARK_API_KEY": TEST_KEY,
+        "ARK_API_KEY_FILE": "",  # a real key of the user's stays out of it
+        "SEEDANCE_ENABLED": "1",
+        "SEEDANCE_TERMS_READ": datetime.date.today().isoformat(),
+        "SEEDANCE_MAX_USD_PER_RUN": str(MAX_USD_PER_RUN),
+        "SEEDANCE_MAX_USD_PER_DAY": str(MAX_USD_PER_DAY),
+        "STORYMOTION_HOME": str(home),
+    }

@@ -25,6 +25,8 @@ NodeInfo = dict[str, Any]
 def schemas(comfyui: Path) -> dict[str, NodeInfo]:
     """Every node of the pack by its id, in the pack's order, as the ComfyUI in the folder ``comfyui`` describes it.
 
+    Without the nodes that the editor hides: they are parts of others and need no texts.
+
     They are read in a process of their own, because ComfyUI's modules have names like ``nodes`` and
     ``server``. It sees no model files, and combos of files keep only what the pack itself adds to them.
 
@@ -91,6 +93,7 @@ def _describe(base: Path) -> dict[str, NodeInfo]:
         return await (await pack.comfy_entrypoint()).get_node_list()
 
     told = {node.GET_SCHEMA().node_id: node.GET_NODE_INFO_V1() for node in asyncio.run(nodes())}
+    told = {node_id: info for node_id, info in told.items() if not info["deprecated"]}
     folders: Any = importlib.import_module("pack.nodes.folders")
     story: Any = importlib.import_module("pack.nodes.story")
     no_files = {choice for folder in folders.ROLES for choice in folders.choices(folder)} | set(story.story_choices())

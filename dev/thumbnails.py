@@ -141,6 +141,38 @@ def story_two_stage(pictures: Sequence[Image.Image]) -> Image.Image:
     return canvas.finished()
 
 
+def seedance_shot(picture: Image.Image) -> Image.Image:
+    """One picture and a coin go up into a cloud, and a film comes down."""
+    canvas = Canvas(SIDE, SIDE, "#8fb3d9")
+    for x in range(24, SIDE, 72):
+        canvas.line([(x, 0), (x, SIDE)], "#84a8cf", 6)
+    for x, y, size in ((150, 84, 130), (256, 62, 170), (360, 86, 140), (256, 106, 240)):
+        canvas.fill(_circle(x, y, size), "#f7f9fc")
+    canvas.text("BytePlus", 256, 84, 40)
+    _arrow(canvas, 388, 214, TEAL_DEEP)
+    for x in range(2):
+        canvas.shape(_circle(150 + 62 * x, 214, 54), MUSTARD)
+        canvas.text("$", 150 + 62 * x, 214, 36)
+    _photo(canvas, picture, 30, 270, 170)
+    _film(canvas, [picture.crop(_part(*part)) for part in NEARER[1:]], 262, 116, left=246)
+    canvas.text("paid once", 256, 466, 44)
+    return canvas.finished()
+
+
+def story_mixed_engines(pictures: Sequence[Image.Image]) -> Image.Image:
+    """The pictures of a story take two ways and become one strip of film in order."""
+    canvas = Canvas(SIDE, SIDE, "#e7b7b0")
+    canvas.fill(box(0, 0, 256, SIDE), "#d99a92")
+    for number, picture in enumerate(pictures):
+        _photo(canvas, picture, 28 + 256 * (number % 2), 34 + 104 * (number // 2), 128)
+    for x, name in ((110, "GPU"), (366, "$")):
+        canvas.text(name, x + 110, 66, 34)
+        _arrow(canvas, x + 110, 190, TEAL if name == "GPU" else MUSTARD)
+    _film(canvas, list(pictures), 272, 92)
+    canvas.text("two engines", 256, 452, 46)
+    return canvas.finished()
+
+
 def _circle(x: float, y: float, size: float) -> list[tuple[float, float]]:
     return oval(x, y, size, size)
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
+from .check import StoryMotionCheckShot
 from .encode import StoryMotionAnimationEncode
 from .guidance import StoryMotionGuidance
 from .guided import StoryMotionKeyframes, StoryMotionOneStage, StoryMotionTwoStage
 from .join import StoryMotionJoin
+from .merge import StoryMotionMerge, StoryMotionMergeGather, StoryMotionMergeOrder
 from .models import StoryMotionLTX2Lora, StoryMotionLTX2Model
 from .motion import SafeMotionMapper
 from .plan import StoryMotionImageGuide, StoryMotionShotPlan
+from .routes import add_routes
 from .samples import offer_samples
+from .seedance import StoryMotionSeedance, StoryMotionSeedanceCollect, StoryMotionSeedanceQuote
 from .shots import StoryMotionDistilled, StoryMotionICLora
 from .story import StoryMotionLoadStory
 
@@ -28,9 +32,16 @@ NODES: list[type[io.ComfyNode]] = [
     StoryMotionGuidance,
     SafeMotionMapper,
     StoryMotionLoadStory,
+    StoryMotionMerge,
+    StoryMotionSeedanceQuote,
+    StoryMotionSeedance,
+    StoryMotionSeedanceCollect,
+    StoryMotionCheckShot,
     StoryMotionAnimationEncode,
     StoryMotionJoin,
 ]
+# Nodes that others of the pack put into the graph while it runs. The editor does not offer them.
+PARTS: list[type[io.ComfyNode]] = [StoryMotionMergeGather, StoryMotionMergeOrder]
 
 
 class StoryMotionExtension(ComfyExtension):
@@ -40,4 +51,5 @@ class StoryMotionExtension(ComfyExtension):
         """Every node of the pack, whether or not the SDK is installed. ComfyUI asks once, at its start."""
         # Not in on_load(): ComfyUI 0.3.75 does not call it.
         offer_samples()
-        return NODES
+        add_routes()
+        return [*NODES, *PARTS]

@@ -14,8 +14,8 @@ from ..storymotion.ltx.render import Order
 from ..storymotion.ltx.shots import GuidedShot, KeyframesShot, OneStageShot, TwoStageShot
 from .folders import LORAS, choices, path_of
 from .language import says_errors_in_users_language
-from .models import checked_when_it_runs, fingerprint_choices
-from .scenes import make_shots
+from .models import checked_when_it_runs
+from .scenes import fingerprint_of_shots, make_shots
 from .shots import (
     auto_duration_input,
     name_input,
@@ -123,7 +123,7 @@ class StoryMotionTwoStage(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, **inputs: Any) -> Any:
-        return fingerprint_choices((LORAS, inputs.get("distilled_lora")))
+        return fingerprint_of_shots((LORAS, inputs.get("distilled_lora")))
 
     @classmethod
     @says_errors_in_users_language
@@ -153,6 +153,10 @@ class StoryMotionOneStage(io.ComfyNode):
             outputs=shot_outputs(),
             is_input_list=True,
         )
+
+    @classmethod
+    def fingerprint_inputs(cls, **inputs: Any) -> Any:
+        return fingerprint_of_shots()
 
     @classmethod
     @says_errors_in_users_language
@@ -193,7 +197,7 @@ class StoryMotionKeyframes(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, **inputs: Any) -> Any:
-        return fingerprint_choices((LORAS, inputs.get("distilled_lora")))
+        return fingerprint_of_shots((LORAS, inputs.get("distilled_lora")))
 
     @classmethod
     @says_errors_in_users_language

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
-from contextlib import ExitStack, suppress
-from pathlib import Path
+from contextlib import ExitStack
 from typing import Any
 
 from comfy_api.latest import Input, InputImpl, io
@@ -13,12 +11,13 @@ from ..storymotion.errors import SeveralValues
 from ..storymotion.media.encode import EncodedFile
 from ..storymotion.media.film import MISMATCHES, FilmPlan, plan_film
 from ..storymotion.media.join import FILM_SETTINGS, write_film
-from ..storymotion.media.parts import FilePart, FramesPart, Part
+from ..storymotion.media.parts import FilePart
 from ..storymotion.media.settings import EncodeSettings
 from ..storymotion.report import Line, line, speak
 from .host import NodeProgress
 from .language import says_errors_in_users_language, user_language
 from .outcome import FINISH, outcome_of, place_of
+from .parts import label_of, part_of
 from .saving import (
     crf_input,
     embed_workflow_input,
@@ -29,7 +28,6 @@ from .saving import (
     on_failure_input,
 )
 from .slices import announce_slice, gather
-from .video import rgb_frames_of
 
 
 class StoryMotionJoin(io.ComfyNode):
@@ -100,14 +98,16 @@ class StoryMotionJoin(io.ComfyNode):
         settings = EncodeSettings(crf=crf, audio_kbps=FILM_SETTINGS.audio_kbps)
         outcome = outcome_of([(index, place_of(video)) for index, video in shots])
         with ExitStack() as stack:
-            plan = plan_film([_part(index, video, stack) for index, video in shots], mismatch, progress)
+            parts = [part_of(video, label_of(video, index), stack) for index, video in shots]
+            plan = plan_film(parts, mismatch, progress)
             file = next_output_file(filename_prefix, plan.width, plan.height)
             metadata = graph_metadata(cls.hidden, embed_workflow)
             written = write_film(file.path, plan, settings, metadata, progress)
         outcome.raise_if_asked(on_failure, file.path.name)
         report = [*_lines(written, plan, settings), *outcome.report()]
         film = InputImpl.VideoFromFile(str(file.path))
-        return io.NodeOutput([film], [speak(report, user_language())], ui=file.preview)
+        text = speak(report, user_language())
+        return io.NodeOutput([film], [text], ui=file.shown_with(text))
 
 
 def _require_one_value_each(inputs: list[dict[str, Any]]) -> None:
@@ -115,20 +115,6 @@ def _require_one_value_each(inputs: list[dict[str, Any]]) -> None:
         values = {each[name] for each in inputs}
         if len(values) > 1:
             raise SeveralValues(name, len(values))
-
-
-def _part(index: int, video: Any, stack: ExitStack) -> Part:
-    """A VIDEO as a part of the film: its file, if it is one, else its frames. ``stack`` removes what is in the way."""
-    position = place_of(video).position or index + 1
-    if not isinstance(video, InputImpl.VideoFromFile):
-        frames, count, width, height, rate, sound = rgb_frames_of(video)
-        return FramesPart(str(position), lambda: frames, count, width, height, rate, sound)
-    source = video.get_stream_source()
-    path = Path(source) if isinstance(source, str) else _temporary_file(source.read(), stack)
-    label = f"{position} ({path.name})" if isinstance(source, str) else str(position)
-    # ComfyUI 0.3.75 cannot trim a VIDEO of a file.
-    start, length = getattr(video, "get_active_trim_window", lambda: (0.0, 0.0))()
-    return FilePart(path, label, start, length or None)
 
 
 def _lines(written: EncodedFile, plan: FilmPlan, settings: EncodeSettings) -> list[Line]:
@@ -173,19 +159,3 @@ def _sound_lines(plan: FilmPlan, settings: EncodeSettings) -> list[Line]:
         shots = listed(converted)
         report.append(line("joined-sound-converted", rate=plan.sound_rate, channels=plan.channels, shots=shots))
     return report + ([line("joined-silence", shots=listed(silent))] if silent else [])
-
-
-def _temporary_file(content: bytes, stack: ExitStack) -> Path:
-    import folder_paths
-
-    folder = Path(folder_paths.get_temp_directory())
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"storymotion-{uuid.uuid4().hex}.mp4"
-    stack.callback(_remove, path)
-    path.write_bytes(content)
-    return path
-
-
-def _remove(path: Path) -> None:
-    with suppress(OSError):  # after an error Windows may still hold it; ComfyUI empties the folder when it starts
-        path.unlink()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -23,7 +24,18 @@ def user_language() -> str:
 
 
 def says_errors_in_users_language(execute: Execute) -> Execute:
-    """Decorator of ``execute``: errors of the library come out in the user's language."""
+    """Decorator of ``execute``, async or not: errors of the library come out in the user's language."""
+    if inspect.iscoroutinefunction(execute):
+
+        @functools.wraps(execute)
+        async def async_wrapper(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return await execute(*args, **kwargs)
+            except StoryMotionError as error:
+                error.language = user_language()
+                raise
+
+        return async_wrapper  # type: ignore[return-value]
 
     @functools.wraps(execute)
     def wrapper(*args: Any, **kwargs: Any) -> Any:

@@ -7,8 +7,9 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..storymotion.motion.data import styles
-from ..storymotion.motion.mapper import AUTO, ENGINES, GUARDS, map_motion, preset_choices
-from ..storymotion.report import line, speak
+from ..storymotion.motion.lint import LINTS
+from ..storymotion.motion.mapper import GUARDS, MotionRequest, map_story, preset_choices, prompt_engines
+from ..storymotion.report import speak
 from .language import says_errors_in_users_language, user_language
 from .lists import slots
 
@@ -49,22 +50,24 @@ class SafeMotionMapper(io.ComfyNode):
                     options=list(GUARDS),
                     default="safe",
                     optional=True,
-                    tooltip="safe: one small gesture, then hold still. still: only breathing. "
-                    "expressive: face and voice follow the line, which is quoted for LTX-2 to speak.",
+                    tooltip="safe: one small gesture, then hold still. still: only breathing and a blink. "
+                    "expressive: face, body and voice follow the line, which is quoted so that it is spoken.",
                 ),
                 io.Combo.Input(
                     "preset",
                     options=list(preset_choices()),
                     default="auto",
                     optional=True,
-                    tooltip="auto: ! turns the head, ? nods, a long line leans forward, else a hand is raised.",
+                    tooltip="auto: ! turns the head, ? nods, a long line leans forward, else a hand is raised; "
+                    "silence and narration have no gesture, and no gesture comes three scenes in a row.",
                 ),
                 io.Combo.Input(
                     "engine",
-                    options=list(ENGINES),
+                    options=list(prompt_engines()),
                     default="ltx-2",
                     optional=True,
-                    tooltip="Who renders the shot. SeeDANCE has no negative prompt.",
+                    tooltip="Who renders the shot. ltx-2: checkpoints 2.0 and 2.3. ltx-2.5: a longer caption. "
+                    "SeeDANCE has no negative prompt.",
                 ),
                 io.Float.Input(
                     "seconds",
@@ -73,7 +76,8 @@ class SafeMotionMapper(io.ComfyNode):
                     max=60.0,
                     step=0.1,
                     optional=True,
-                    tooltip="Length of the shot, 0 = unknown. Not used in this version.",
+                    tooltip="Length of the shot, 0 = unknown. A gesture that does not fit is left out; "
+                    "a shot above 6 s gets a second, small movement.",
                 ),
                 io.Int.Input(
                     "seed",
@@ -82,14 +86,15 @@ class SafeMotionMapper(io.ComfyNode):
                     max=0xFFFFFFFFFFFFFFFF,
                     control_after_generate=False,
                     optional=True,
-                    tooltip="Varies the choice between equal scenes. Not used in this version.",
+                    tooltip="Decides between gestures that fit equally well. The same seed always chooses alike.",
                 ),
                 io.Combo.Input(
                     "lint",
-                    options=["keep"],
+                    options=list(LINTS),
                     default="keep",
                     optional=True,
-                    tooltip="What to do with words in the scene that contradict the guard. This version keeps them.",
+                    tooltip="What to do with words in the scene that contradict the guard, such as camera shake. "
+                    "keep: report them. soften: put milder words in their place. drop: take them out.",
                 ),
             ],
             outputs=[
@@ -109,24 +114,14 @@ class SafeMotionMapper(io.ComfyNode):
     @says_errors_in_users_language
     def execute(cls, **inputs: list[Any]) -> io.NodeOutput:
         language = user_language()
-        scenes = [_outputs(language, **scene) for scene in slots(inputs)]
-        return io.NodeOutput(*[list(output) for output in zip(*scenes)])
-
-
-def _outputs(
-    language: str,
-    dialogue: str,
-    scene: str = "",
-    style: str = "anime",
-    guard: str = "safe",
-    preset: str = AUTO,
-    engine: str = "ltx-2",
-    seconds: float = 0.0,
-    seed: int = 0,
-    lint: str = "keep",
-) -> tuple[str, str, str, str, str]:
-    """The outputs for one scene. Raises UnknownChoice."""
-    plan = map_motion(dialogue, scene, style, guard, preset, engine)
-    unused = [line("motion-not-yet", name=name) for name, value in (("seconds", seconds), ("seed", seed)) if value]
-    reason = speak([*plan.reasons, *unused], language)
-    return plan.motion, plan.prompt, plan.negative_prompt, plan.preset, reason
+        plans = map_story([MotionRequest(**scene) for scene in slots(inputs)])
+        reasons = [speak(plan.reasons, language) for plan in plans]
+        return io.NodeOutput(
+            [plan.motion for plan in plans],
+            [plan.prompt for plan in plans],
+            [plan.negative_prompt for plan in plans],
+            [plan.preset for plan in plans],
+            reasons,
+            # For the editor: what came over links cannot be looked up before.
+            ui={"text": [f"{plan.preset}\n{reason}" for plan, reason in zip(plans, reasons)]},
+        )

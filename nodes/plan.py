@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from comfy_api.latest import io
+from comfy_api.latest import io, ui
 
 from ..storymotion.errors import ValueOutOfRange
 from ..storymotion.ltx.shots import LAST_FRAME, TRAINED_COMPRESSION, Guide, guide_from_pixels
@@ -76,7 +76,8 @@ class StoryMotionShotPlan(io.ComfyNode):
     ) -> io.NodeOutput:
         image_size = None if image is None else (int(image.shape[2]), int(image.shape[1]))
         plan = plan_shot(seconds, fps, size, stages, image_size)
-        return io.NodeOutput(plan.width, plan.height, plan.frames, plan.fps, speak(plan.notes, user_language()))
+        report = speak(plan.notes, user_language())
+        return io.NodeOutput(plan.width, plan.height, plan.frames, plan.fps, report, ui=ui.PreviewText(report))
 
 
 class StoryMotionImageGuide(io.ComfyNode):

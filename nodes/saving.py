@@ -19,10 +19,10 @@ class OutputFile(NamedTuple):
     path: Path
     subfolder: str
 
-    @property
-    def preview(self) -> ui.PreviewVideo:
-        """The file, once it is there, for the node in the editor and for the history."""
-        return ui.PreviewVideo([ui.SavedResult(self.path.name, self.subfolder, io.FolderType.output)])
+    def shown_with(self, report: str) -> dict[str, Any]:
+        """The file, once it is there, and the report on it, for the node in the editor and for the history."""
+        video = ui.PreviewVideo([ui.SavedResult(self.path.name, self.subfolder, io.FolderType.output)])
+        return {**video.as_dict(), **ui.PreviewText(report).as_dict()}
 
 
 def next_output_file(filename_prefix: str, width: int, height: int) -> OutputFile:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from comfy_api.latest import io
+from comfy_api.latest import io, ui
 
 from ..storymotion.cost import USER_RATES, load_rates
-from ..storymotion.errors import NoSceneRendered, StoryMotionError
+from ..storymotion.errors import NoRoomForFrames, NoSceneRendered, RenderFailed, StoryMotionError
 from ..storymotion.forecast import Work, forecast_lines
 from ..storymotion.ltx.fit_phases import models_of
 from ..storymotion.ltx.fit_queue import QueuePlan
@@ -26,7 +26,9 @@ from .host import NodeProgress
 from .language import user_language
 from .lists import slots
 from .memory import Guest
+from .models import fingerprint_choices
 from .outcome import FailedScene, StoryOutcome
+from .retry import Gaps
 from .scene_report import RunFacts, Scene, report_of_shot, report_of_story
 from .settings import cost_settings
 from .stores import StoredShots, frame_buffers, timings, user_file
@@ -36,6 +38,9 @@ log = logging.getLogger("storymotion")
 
 # What stays loaded between shots, whichever node makes them.
 GUEST = Guest()
+GAPS = Gaps()
+# Why a scene can fail today and not tomorrow: memory, the disk, a driver.
+NOT_THE_INPUTS = (RenderFailed, NoRoomForFrames)
 PIPELINES: dict[type[Shot], str] = {
     DistilledShot: "distilled",
     OneStageShot: "one_stage",
@@ -44,6 +49,11 @@ PIPELINES: dict[type[Shot], str] = {
     ICLoraShot: "ic_lora",
 }
 DISTILLED_STEPS = 8
+
+
+def fingerprint_of_shots(*chosen: tuple[str, Any]) -> Any:
+    """For ``fingerprint_inputs`` of a node that makes shots; ``chosen``: combos of files, as (folder, choice)."""
+    return (*fingerprint_choices(*chosen), GAPS.count)
 
 
 def make_shots(inputs: Mapping[str, Sequence[Any]], order_of: Callable[[dict[str, Any]], Order]) -> io.NodeOutput:
@@ -70,13 +80,21 @@ def make_shots(inputs: Mapping[str, Sequence[Any]], order_of: Callable[[dict[str
         if len(scenes) == 1:
             raise errors[0]
         raise NoSceneRendered(len(scenes), errors[0].as_value())
+    if any(isinstance(error, NOT_THE_INPUTS) for error in errors):
+        GAPS.add()
     videos = _videos(made)
     if len(scenes) == 1:
-        return io.NodeOutput(videos, speak(report_of_shot(made[0], run.facts()), user_language()))
+        return _with_report(videos, report_of_shot(made[0], run.facts()))
     report = report_of_story(made, run.facts())
     # On the node too: if a node that saves ends the queue in an error, ComfyUI may not come to show the report.
     NodeProgress().say(speak(report[:1], user_language()))
-    return io.NodeOutput(videos, speak(report, user_language()))
+    return _with_report(videos, report)
+
+
+def _with_report(videos: list[Any], report: list[Line]) -> io.NodeOutput:
+    """The report is an output, and what the editor shows on the node."""
+    text = speak(report, user_language())
+    return io.NodeOutput(videos, text, ui=ui.PreviewText(text))
 
 
 def _videos(scenes: Sequence[Scene]) -> list[Any]:

@@ -15,8 +15,8 @@ from ..storymotion.ltx.shots import TILINGS, DistilledShot, ICLoraShot
 from ..storymotion.shot import FPS_RANGE, FRAME_GRID, GRID, LARGEST_SIDE
 from .folders import LORAS, choices, path_of
 from .language import says_errors_in_users_language
-from .models import checked_when_it_runs, fingerprint_choices
-from .scenes import make_shots
+from .models import checked_when_it_runs
+from .scenes import fingerprint_of_shots, make_shots
 from .types import LTX2Guides, LTX2Model
 from .video import as_file
 
@@ -153,6 +153,10 @@ class StoryMotionDistilled(io.ComfyNode):
         )
 
     @classmethod
+    def fingerprint_inputs(cls, **inputs: Any) -> Any:
+        return fingerprint_of_shots()
+
+    @classmethod
     @says_errors_in_users_language
     def execute(cls, **inputs: list[Any]) -> io.NodeOutput:
         return make_shots(inputs, lambda scene: Order(scene.pop("model"), DistilledShot(**scene)))
@@ -211,7 +215,7 @@ class StoryMotionICLora(io.ComfyNode):
 
     @classmethod
     def fingerprint_inputs(cls, **inputs: Any) -> Any:
-        return fingerprint_choices((LORAS, inputs.get("ic_lora")))
+        return fingerprint_of_shots((LORAS, inputs.get("ic_lora")))
 
     @classmethod
     @says_errors_in_users_language

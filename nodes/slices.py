@@ -44,7 +44,7 @@ _runs: ContextVar[dict[str, _Run] | None] = ContextVar("storymotion_slices", def
 
 def announce_slice() -> list[str]:
     """Call it from ``check_lazy_status`` and return what it returns: no input has to be waited for."""
-    node_id, index = _here()
+    node_id, index = slice_here()
     runs = _runs.get()
     if runs is None:
         _runs.set(runs := {})
@@ -59,7 +59,7 @@ def gather(item: Item) -> list[tuple[int, Item]] | None:
 
     Raises RuntimeError if ``announce_slice`` was not called for this slice.
     """
-    node_id, index = _here()
+    node_id, index = slice_here()
     runs = _runs.get() or {}
     run = runs.get(node_id)
     if run is None or index not in run.announced:
@@ -71,7 +71,8 @@ def gather(item: Item) -> list[tuple[int, Item]] | None:
     return sorted(run.gathered.items())
 
 
-def _here() -> tuple[str, int]:
+def slice_here() -> tuple[str, int]:
+    """The id of the node that runs now, and the slot of its slice, from 0."""
     from comfy_execution.utils import get_executing_context
 
     context = get_executing_context()

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from comfy_api.latest import io
+from comfy_api.latest import io, ui
 
 from ..storymotion.errors import NoStories, StoryMissing, StoryMotionError
 from ..storymotion.motion.mapper import ENGINES
@@ -153,6 +153,7 @@ class StoryMotionLoadStory(io.ComfyNode):
         report = [line("story-scenes", name=loaded.title or story, scenes=len(scenes), seconds=seconds)]
         if len(scenes) < len(loaded.scenes):
             report.append(line("story-scenes-of", scenes=len(scenes), total=len(loaded.scenes), engine=engine))
+        text = speak([*report, *loaded.notes, *notes], user_language())
         return io.NodeOutput(
             [scene.name for scene in scenes],
             images,
@@ -163,5 +164,6 @@ class StoryMotionLoadStory(io.ComfyNode):
             [scene.engine for scene in scenes],
             [scene.preset for scene in scenes],
             [scene.index for scene in scenes],
-            speak([*report, *loaded.notes, *notes], user_language()),
+            text,
+            ui=ui.PreviewText(text),
         )

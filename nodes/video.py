@@ -16,7 +16,7 @@ from comfy_api.latest import Input, InputImpl, Types
 
 from ..storymotion.media.encode import encode_mp4
 from ..storymotion.media.settings import DEFAULT_SETTINGS, EncodeSettings
-from ..storymotion.media.sound import Sound
+from ..storymotion.media.sound import Sound, sound_of
 from .outcome import StoryOutcome
 
 if TYPE_CHECKING:
@@ -180,15 +180,23 @@ def metadata_text(metadata: dict | None) -> dict[str, str]:
 
 
 def rgb_frames_of(video: Input.Video) -> tuple[Iterator[numpy.ndarray], int, int, int, Fraction, Sound | None]:
-    """Frames of any VIDEO as uint8, their number, width, height, rate and sound."""
+    """Frames of any VIDEO as uint8, their number, width, height, rate and sound.
+
+    What is transparent becomes white; more than two sound channels are mixed to stereo.
+    """
     if isinstance(video, ShotVideo):
         width, height = video.get_dimensions()
         return video.rgb_frames(), len(video.frames), width, height, video.frame_rate, video.sound
     components = video.get_components()
     images = components.images
-    frames = ((image[..., :3] * 255).round().clamp(0, 255).byte().cpu().numpy() for image in images)
+    frames = ((_opaque(image) * 255).round().clamp(0, 255).byte().cpu().numpy() for image in images)
     sound = None
     if components.audio is not None:
         waveform = components.audio["waveform"][0].float().cpu().numpy()
-        sound = Sound(waveform, int(components.audio["sample_rate"]))
+        sound = sound_of(waveform, int(components.audio["sample_rate"]))
     return frames, len(images), int(images.shape[2]), int(images.shape[1]), Fraction(components.frame_rate), sound
+
+
+def _opaque(image: torch.Tensor) -> torch.Tensor:
+    """An image [height, width, 3 or 4] on white paper."""
+    return image if image.shape[-1] == 3 else image[..., :3] * image[..., 3:] + 1 - image[..., 3:]

@@ -35,7 +35,7 @@ class Timings:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._complained = False
 
     def record(self, work: Work, seconds: float) -> None:
@@ -63,9 +63,9 @@ class Timings:
     def figures(self) -> Figures:
         """What is in the file now."""
         try:
-            if self._path.stat().st_size > LARGEST_FILE:
+            if self.path.stat().st_size > LARGEST_FILE:
                 raise ValueError("it is too large for a file of figures")
-            return _figures(json.loads(self._path.read_text(encoding="utf-8")))
+            return _figures(json.loads(self.path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             return Figures()
         except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
@@ -76,13 +76,13 @@ class Timings:
         shots = [asdict(figure.work) | {"seconds": figure.seconds} for figure in figures.shots]
         stored = {"version": VERSION, "shots": shots, "loadings": [asdict(each) for each in figures.loadings]}
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(dir=self._path.parent, prefix=f"{self._path.name}.")
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor, name = tempfile.mkstemp(dir=self.path.parent, prefix=f"{self.path.name}.")
             temporary = Path(name)
             try:
                 with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                     json.dump(stored, file, indent=1)
-                temporary.replace(self._path)
+                temporary.replace(self.path)
             finally:
                 temporary.unlink(missing_ok=True)
         except OSError as error:
@@ -90,7 +90,7 @@ class Timings:
 
     def _complain(self, what: str, error: Exception) -> None:
         if not self._complained:
-            log.warning("The file of timings %s %s: %s: %s", self._path, what, type(error).__name__, error)
+            log.warning("The file of timings %s %s: %s: %s", self.path, what, type(error).__name__, error)
         self._complained = True
 
 

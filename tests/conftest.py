@@ -6,10 +6,16 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from dev.tiny_models import TinyModels, make_model_set
 
 pytest_plugins = ["dev.pytest_comfy"]
+# How long an example takes says more about what else the machine does.
+settings.register_profile(
+    "storymotion", parent=settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("storymotion")
 
 
 @pytest.fixture(scope="session")

@@ -126,7 +126,7 @@ def test_readmes_have_the_model_files_of_the_workflows(readme: str) -> None:
                 assert not isinstance(file, str) or file == NO_FILE or f"`{file}`" in text, f"{workflow.name}: {file}"
 
 
-@pytest.mark.parametrize("page", ["README", "docs/API", "docs/BILLING_GATE", "docs/STORY"])
+@pytest.mark.parametrize("page", ["README", "docs/API", "docs/BILLING_GATE", "docs/MOTION", "docs/STORY"])
 def test_both_languages_have_the_same_structure(page: str) -> None:
     structure = [
         re.findall(r"^(#+|```|- |\|[-|]+\|$)", (ROOT / f"{page}{language}.md").read_text("utf-8"), flags=re.MULTILINE)
@@ -156,6 +156,14 @@ def test_nodes_of_the_story_workflows_are_where_the_docs_say(page: str, workflow
             else:
                 assert word == "steps"
     assert len(rows) == 10
+
+
+@pytest.mark.parametrize("page", ["API.md", "API.ko.md"])
+def test_every_route_is_in_the_docs(page: str) -> None:
+    sources = [file.read_text(encoding="utf-8") for file in (ROOT / "nodes" / "routes").glob("*.py")]
+    routes = [route for source in sources for route in re.findall(r'JsonRoute\("(\w+)", "([\w/]+)"', source)]
+    rows = re.findall(r"^\| `(\w+) /storymotion/([\w/]+)` \|", (ROOT / "docs" / page).read_text("utf-8"), re.MULTILINE)
+    assert len(routes) == 11 and sorted(rows) == sorted(routes)
 
 
 @pytest.mark.comfy

@@ -19,16 +19,18 @@ from dev.processes import ROOT
 from dev.workflows import definitions_of_a_server, made_workflows, stale_workflows
 from storymotion.media.probe import probe
 from storymotion.motion.data import styles
+from storymotion.story import load_story
 
 WORKFLOWS = ROOT / "workflows"
 FILES = sorted(WORKFLOWS.glob("*.json"))
 # ComfyUI's own nodes that shipped workflows may use: there in every version that the pack supports.
-CORE_NODES = {"LoadImage", "LoadVideo", "MarkdownNote", "PreviewAny", "StringConcatenate"}
+CORE_NODES = {"LoadImage", "LoadVideo", "MarkdownNote", "PreviewAny", "SaveVideo", "StringConcatenate"}
 LOADERS = {"StoryMotionLTX2Model", "StoryMotionTwoStage", "StoryMotionKeyframes", "StoryMotionICLora"}
 # Where Lightricks' files are: an IC-LoRA has a page of its own.
 MODEL_PAGES = ("LTX-2.3", "LTX-2.3-22b-IC-LoRA-Union-Control")
 BYPASSED = 4
 GEMMA = "gemma-3-12b-it-qat-q4_0-unquantized"
+PAID_NODES = {"StoryMotionSeedance", "StoryMotionSeedanceQuote"}
 TITLE = 30  # pixels of a node's title, above its position
 Workflow = dict[str, Any]
 
@@ -70,6 +72,11 @@ def own_nodes() -> set[str]:
     return ids
 
 
+def makes_shots(node: dict[str, Any]) -> bool:
+    """Whether it is a generation node: it takes a prompt and hands on a VIDEO."""
+    return any(slot["name"] == "prompt" for slot in node["inputs"]) and node["outputs"][0]["type"] == "VIDEO"
+
+
 def test_every_workflow_is_whole() -> None:
     names = {file.stem for file in FILES}
     assert names >= {
@@ -82,6 +89,8 @@ def test_every_workflow_is_whole() -> None:
         "07_one_stage",
         "08_story_distilled",
         "09_story_two_stage",
+        "10_seedance_shot",
+        "11_story_mixed_engines",
     }
     assert {file.stem for file in (WORKFLOWS / "api").glob("*.json")} == names
     assert {file.stem for file in WORKFLOWS.glob("*.jpg")} == names
@@ -130,6 +139,23 @@ def without_bypassed(workflow: Workflow) -> dict[tuple[int, int], list[Any]]:
     return instead
 
 
+def test_a_workflow_as_shipped_pays_nothing(workflow: Workflow, twin: Workflow) -> None:
+    assert {inputs["max_usd"] for inputs in nodes_of(twin, "StoryMotionSeedance")} <= {0}
+    assert all(values["take"] == 1 for node in workflow["nodes"] if "take" in (values := widgets(node)))
+
+
+def test_the_mixed_story_has_scenes_for_both_engines_and_each_in_one_branch() -> None:
+    twin = json.loads((WORKFLOWS / "api" / "11_story_mixed_engines.json").read_text(encoding="utf-8"))
+    branches = {inputs["engine"]: inputs["story"] for inputs in nodes_of(twin, "StoryMotionLoadStory")}
+    assert set(branches) == {"ltx-2", "seedance"} and len(set(branches.values())) == 1
+    (shot,) = nodes_of(twin, "StoryMotionSeedance")
+    story = load_story(WORKFLOWS / "input" / branches["seedance"])
+    engines = [scene.engine for scene in story.scenes]
+    assert engines == ["ltx-2", "seedance"] * 2
+    # A FLOAT of the story does not go into the INT of the node.
+    assert {scene.seconds for scene in story.scenes_for("seedance")} == {shot["duration"]}
+
+
 def test_aggressive_quality_is_the_creators_mode() -> None:
     name = "03_aggressive_quality.json"
     twin = json.loads((WORKFLOWS / "api" / name).read_text(encoding="utf-8"))
@@ -175,7 +201,9 @@ def test_seeds_stay_as_they_are(workflow: Workflow) -> None:
     seeds = [widgets(node) for node in workflow["nodes"] if "seed" in widgets(node)]
     assert seeds
     assert {values.get("seed after a run", "fixed") for values in seeds} == {"fixed"}
-    assert any("seed after a run" in values for values in seeds)
+    paid = [node for node in workflow["nodes"] if node["type"] == "StoryMotionSeedance"]
+    assert not any("seed after a run" in widgets(node) for node in paid), "a new seed is a new paid shot"
+    assert paid or any("seed after a run" in values for values in seeds)
 
 
 def test_loaders_say_where_their_files_come_from(workflow: Workflow) -> None:
@@ -189,7 +217,7 @@ def test_loaders_say_where_their_files_come_from(workflow: Workflow) -> None:
             pages = [f"https://huggingface.co/Lightricks/{page}/resolve/main/{model['name']}" for page in MODEL_PAGES]
             assert model["url"] == pages["ic-lora" in model["name"]]
             assert model["directory"] in ("checkpoints", "latent_upscale_models", "loras")
-    assert loaders
+    assert bool(loaders) != all(node["type"] in PAID_NODES for node in workflow["nodes"] if makes_shots(node))
 
 
 def test_note_speaks_english_and_korean(workflow: Workflow) -> None:
@@ -198,11 +226,13 @@ def test_note_speaks_english_and_korean(workflow: Workflow) -> None:
     assert re.search("[\uac00-\ud7a3]", korean) and not re.search("[\uac00-\ud7a3]", english)
     models = [model for node in workflow["nodes"] for model in node["properties"].get("models", [])]
     for text in (english, korean):
-        assert f"https://huggingface.co/google/{GEMMA})" in text
-        assert f"hf download google/{GEMMA} --local-dir ComfyUI/models/text_encoders/{GEMMA}\n" in text
+        if models:
+            assert f"https://huggingface.co/google/{GEMMA})" in text
+            assert f"hf download google/{GEMMA} --local-dir ComfyUI/models/text_encoders/{GEMMA}\n" in text
         for model in models:
             assert f"- `{model['directory']}`: [{model['name']}]({model['url']})" in text
         assert "{" not in text
+        assert ("docs/BILLING_GATE" in text) == any(node["type"] in PAID_NODES for node in workflow["nodes"])
 
 
 def test_nothing_lies_on_something_else(workflow: Workflow) -> None:

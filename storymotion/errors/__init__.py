@@ -5,6 +5,10 @@
     |-- UnknownChoice           a name is not one of the offered ones
     |-- ListLengthsDisagree     lists of different lengths came where one value a scene belongs
     |-- EmptyList               a list came without a value
+    |-- BrowserError
+    |   |-- CrossOriginRequest  a page that is not ComfyUI's own wants something changed
+    |   |-- RequestNotJson      the body of a request is no JSON object
+    |   `-- NotANumber          a parameter of a request should be one
     |-- ShotError
     |   |-- SizeNotMultiple     width or height is off the model's grid
     |   |-- FramesNotOnGrid     the frame count is not 8k+1
@@ -51,6 +55,12 @@
     |   |-- NoStories           the input folder has no story to choose
     |   |-- NoSceneRendered     none of several scenes could be rendered
     |   |-- NoScenesForEngine   no scene of the story is for the chosen engine
+    |   |-- BranchNotConnected  the shots of a branch are not connected
+    |   |-- PlacesNotConnected  the shots of a branch came without their places in the story
+    |   |-- PlaceInvalid        a place in the story is no whole number from 1
+    |   |-- PlacesTaken         branches of a story have the same scene
+    |   |-- PlacesMiscounted    a branch has not as many places in the story as scenes
+    |   |-- NoShotsInBranches   every scene of every branch failed
     |   `-- StoryInvalid        everything that is wrong with a story, by line and scene
     |-- PaidError
     |   |-- GateShut            at least one gate to spending is shut: nothing was sent
@@ -90,6 +100,8 @@
         |-- EncodeFailed        the encoder or the disk refused
         |-- NoRoomForFrames     the disk cannot hold frames that main memory should not
         |-- UnreadableVideo     the file cannot be opened, or has no video
+        |-- ShotUncheckable     too short or too small to be checked
+        |-- WideColour          HDR, which an 8-bit BT.709 file cannot hold
         |-- NothingToJoin       a film of no shots
         |-- ShotsDiffer         shots of several sizes or frame rates
         |-- SeveralValues       a list came where the whole film has one value
@@ -107,6 +119,7 @@ from .base import (
     UnknownChoice,
     ValueOutOfRange,
 )
+from .browser import BrowserError, CrossOriginRequest, NotANumber, RequestNotJson
 from .loras import (
     Fp8LoraNeedsTriton,
     LoraAmbiguous,
@@ -130,8 +143,10 @@ from .media import (
     OddSize,
     SeveralValues,
     ShotsDiffer,
+    ShotUncheckable,
     StoryIncomplete,
     UnreadableVideo,
+    WideColour,
     WrongFrame,
 )
 from .models import (
@@ -205,9 +220,15 @@ from .shots import (
     UnreadableImage,
 )
 from .story import (
+    BranchNotConnected,
     NoSceneRendered,
     NoScenesForEngine,
+    NoShotsInBranches,
     NoStories,
+    PlaceInvalid,
+    PlacesMiscounted,
+    PlacesNotConnected,
+    PlacesTaken,
     StoryError,
     StoryInvalid,
     StoryMissing,
@@ -217,9 +238,12 @@ __all__ = [
     "AmbiguousSend",
     "BillingLatched",
     "BillingRefused",
+    "BranchNotConnected",
+    "BrowserError",
     "CapReached",
     "CheckpointIncomplete",
     "CheckpointPrequantised",
+    "CrossOriginRequest",
     "DoesNotFit",
     "EmptyList",
     "EncodeFailed",
@@ -258,16 +282,23 @@ __all__ = [
     "NoRoomForFrames",
     "NoSceneRendered",
     "NoScenesForEngine",
+    "NoShotsInBranches",
     "NoStories",
+    "NotANumber",
     "NotSafetensors",
     "NothingToJoin",
     "OddSize",
     "PaidError",
+    "PlaceInvalid",
+    "PlacesMiscounted",
+    "PlacesNotConnected",
+    "PlacesTaken",
     "PrecisionDoesNotFit",
     "PromptNotEnhanced",
     "ProviderUnavailable",
     "RateLimited",
     "RenderFailed",
+    "RequestNotJson",
     "RequestRefused",
     "SdkChanged",
     "SdkMissing",
@@ -287,6 +318,7 @@ __all__ = [
     "SeveralValues",
     "ShotError",
     "ShotLost",
+    "ShotUncheckable",
     "ShotWithoutSound",
     "ShotsDiffer",
     "SizeNotMultiple",
@@ -305,6 +337,7 @@ __all__ = [
     "UnreadableImage",
     "UnreadableVideo",
     "ValueOutOfRange",
+    "WideColour",
     "WrongFrame",
     "WrongGemma",
     "WrongKindOfModel",

@@ -82,6 +82,31 @@ class UnreadableVideo(MediaError):
 
 
 @dataclass(eq=False)
+class ShotUncheckable(MediaError):
+    """Too short or too small to say anything about it."""
+
+    code = "shot-uncheckable"
+    problem = "The shot has {frames} frames of {width} x {height} pixels, which is too little to check."
+    remedy = "Connect a shot of at least {least_frames} frames, with sides of at least {least_side} pixels."
+    frames: int
+    width: int
+    height: int
+    least_frames: int
+    least_side: int
+
+
+@dataclass(eq=False)
+class WideColour(MediaError):
+    """HDR or BT.2020: without tone mapping its colours would come out pale and wrong."""
+
+    code = "wide-colour"
+    problem = "The video '{name}' is {kind}, whose colours do not fit into BT.709."
+    remedy = "Export it as SDR first, or record with HDR switched off."
+    name: str
+    kind: str
+
+
+@dataclass(eq=False)
 class NothingToJoin(MediaError):
     """A film of no shots."""
 

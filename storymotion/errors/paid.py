@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from ..messages import english, korean
+from ..messages import Bilingual, english, korean
 from ..report import Line
 from .base import StoryMotionError
 
@@ -24,7 +24,19 @@ class PaidErrorWithLines(PaidError):
         text = _without_empty_lines(template.format(**self._said(english)))
         if language != "ko":
             return text
-        return f"{text}\n{_without_empty_lines(korean('errors', self.code, self._said(korean)))}"
+        return f"{text}\n{self._korean()}"
+
+    def as_value(self) -> Bilingual:
+        """What is wrong, without the lines: see ``StoryMotionError.as_value``."""
+        both = (text.split("\n")[0].rpartition(". ")[0] + "." for text in (self.speak("en"), self._korean()))
+        return Bilingual(*both)
+
+    def all_lines(self) -> tuple[Line, ...]:
+        """The lines that ``as_value`` leaves out."""
+        return tuple(each for value in self.values().values() if isinstance(value, tuple) for each in value)
+
+    def _korean(self) -> str:
+        return _without_empty_lines(korean("errors", self.code, self._said(korean)))
 
     def _said(self, say: Callable[[str, str, Mapping[str, object]], str]) -> dict[str, object]:
         said = dict(self.values())
@@ -55,12 +67,10 @@ class GateShut(PaidErrorWithLines):
 
 @dataclass(eq=False)
 class CapReached(PaidError):
-    """The shot would go over a cap; amounts in USD as text. ``variable`` is the setting of that cap."""
+    """The shot, or all of a node together, would go over a cap; USD as text. ``variable``: the setting of that cap."""
 
     code = "cap-reached"
-    problem = (
-        "This shot may cost ${quote}, but of the cap {variable} = ${cap} already ${committed} are spent or reserved."
-    )
+    problem = "This may cost ${quote}, but of the cap {variable} = ${cap} already ${committed} are spent or reserved."
     remedy = "Nothing was sent: collect the unfinished shots, wait for the next day or queue, or raise {variable}."
     variable: str
     cap: str

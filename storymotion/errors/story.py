@@ -74,6 +74,71 @@ class StoryInvalid(StoryError):
 
 
 @dataclass(eq=False)
+class BranchNotConnected(StoryError):
+    """The shots of a branch are not connected, or the node that makes them is muted."""
+
+    code = "branch-not-connected"
+    problem = "{videos} is not connected."
+    remedy = "Connect the shots of its branch; if the node that makes them is muted, turn it on."
+    videos: str
+
+
+@dataclass(eq=False)
+class PlacesNotConnected(StoryError):
+    """The shots of a branch came without their places in the story."""
+
+    code = "places-not-connected"
+    problem = "{index} is not connected, but {videos} is."
+    remedy = "Connect the index of the Load Story that the shots of {videos} are made from."
+    index: str
+    videos: str
+
+
+@dataclass(eq=False)
+class PlaceInvalid(StoryError):
+    """Something else came where a place in the story belongs."""
+
+    code = "place-invalid"
+    problem = "{name} has the value {value}, but a place in the story is a whole number from 1."
+    remedy = "Connect the index of Load Story to it."
+    name: str
+    value: str
+
+
+@dataclass(eq=False)
+class PlacesTaken(StoryError):
+    """Branches of a story have the same scene; ``places``: "3 (index_a, index_b)"."""
+
+    code = "places-taken"
+    problem = "Scenes of the story come more than once: {places}."
+    remedy = "A scene goes through one branch: choose another engine in the Load Story of each."
+    places: str
+
+
+@dataclass(eq=False)
+class PlacesMiscounted(StoryError):
+    """A branch has not as many places in the story as scenes."""
+
+    code = "places-miscounted"
+    problem = "{videos} has {scenes} scenes, but {index} has {places} places in the story."
+    remedy = "Connect the index of the same Load Story that the shots of {videos} are made from."
+    videos: str
+    scenes: int
+    index: str
+    places: int
+
+
+@dataclass(eq=False)
+class NoShotsInBranches(StoryError):
+    """Every scene of every branch failed."""
+
+    code = "no-shots-in-branches"
+    problem = "None of the {scenes} scenes of the branches has a shot."
+    remedy = "The reports of the nodes that make the shots have the reasons."
+    scenes: int
+
+
+@dataclass(eq=False)
 class NoSceneRendered(StoryError):
     """None of several scenes could be rendered; ``reason`` is that of the first."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from ..errors import NoFrames, OddSize, WrongFrame
 from ..progress import Progress, ignore_progress
+from .aac_copy import CopiedSound
 from .mp4 import Mp4Writer
-from .output import whole_or_nothing
+from .output import refusals, whole_or_nothing
+from .quality import Quality, QualitySamples
 from .settings import DEFAULT_SETTINGS, EncodeSettings, require_range
 from .sound import Sound, SoundSource
 
@@ -31,7 +33,11 @@ LARGEST_DENOMINATOR = 1_000_000
 
 @dataclass(frozen=True)
 class EncodedFile:
-    """What was written: ``path`` is None for a stream; ``seconds`` is how long the encode took."""
+    """What was written: ``path`` is None for a stream; ``seconds`` is how long the encode took.
+
+    ``quality`` is None unless it was asked for; ``seconds`` has the time it took in it. ``sound_copied`` is
+    whether the packets of the sound were copied.
+    """
 
     path: Path | None
     width: int
@@ -40,6 +46,8 @@ class EncodedFile:
     frame_rate: Fraction
     bytes: int
     seconds: float
+    quality: Quality | None = None
+    sound_copied: bool = False
 
 
 def encode_mp4(
@@ -49,10 +57,11 @@ def encode_mp4(
     width: int,
     height: int,
     frame_rate: Fraction,
-    sound: Sound | SoundSource | None = None,
+    sound: Sound | SoundSource | CopiedSound | None = None,
     settings: EncodeSettings = DEFAULT_SETTINGS,
     metadata: Mapping[str, str] | None = None,
     progress: Progress = ignore_progress,
+    quality_samples: int = 0,
 ) -> EncodedFile:
     """Write ``frames`` and ``sound`` as an MP4 file that can start playing while it is loading.
 
@@ -65,12 +74,15 @@ def encode_mp4(
     The picture is converted with the BT.709 matrix to studio range, and the stream says so. The track
     of ``sound`` is cut, or padded with silence, to the length of the video to the sample; it keeps its
     channels and its rate (one that AAC does not know becomes 48000 Hz; a ``SoundSource`` must have one
-    that it knows). Without ``sound`` there is no track. ``metadata`` is stored under exactly its keys, as
+    that it knows). A ``CopiedSound`` keeps its packets, and is cut or padded like the others. Without
+    ``sound`` there is no track. ``metadata`` is stored under exactly its keys, as
     ComfyUI stores prompt and workflow.
 
     A path appears, or is replaced, only when the file is complete. A stream gets all bytes at once, at
     the end and at its current position; they go through the system's folder for temporary files,
     because putting the index in front of the frames needs a file that can be read back.
+
+    With ``quality_samples`` that many frames, as they went in, are compared with the file.
 
     ``progress`` counts compressed frames. What it raises, and what ``frames`` raises, passes unchanged
     after cleaning up.
@@ -88,36 +100,70 @@ def encode_mp4(
     path = place if isinstance(place, Path) else None
     name = path.name if path else "in memory"
     progress(0, frame_count, "encoding")
+    samples = QualitySamples(quality_samples, frame_count, width * height * 3)
+    drawings = _drawings(frames, (height, width, 3), size, settings)
     with whole_or_nothing(place, name) as unfinished:
         writer = Mp4Writer(unfinished, name, *size, exact_rate, sound, settings, metadata or {})
         try:
-            _feed(writer, frames, frame_count, (height, width, 3), progress)
+            _feed(writer, drawings, frame_count, samples, progress)
             writer.close()
         except BaseException:
             writer.abandon()
             raise
         length = unfinished.stat().st_size
-    return EncodedFile(path, *size, writer.added, exact_rate, length, time.monotonic() - started)
+        with refusals(name):
+            quality = samples.compare(unfinished, exact_rate)
+    seconds = time.monotonic() - started
+    copied = isinstance(sound, CopiedSound)
+    return EncodedFile(path, *size, writer.added, exact_rate, length, seconds, quality, copied)
 
 
 def _feed(
     writer: Mp4Writer,
-    frames: Iterable[np.ndarray | av.VideoFrame],
+    drawings: Iterable[np.ndarray | av.VideoFrame],
     expected: int,
-    shape: tuple[int, int, int],
+    samples: QualitySamples,
     progress: Progress,
 ) -> None:
-    import av
-
-    for index, frame in enumerate(frames):
-        if not isinstance(frame, av.VideoFrame):
-            require_rgb(frame, index, shape)
-        writer.add(frame)
+    for index, drawing in enumerate(drawings):
+        samples.offer(index, drawing)
+        writer.add(drawing)
         progress(writer.compressed, max(expected, writer.added), "encoding")
     if not writer.added:
         raise NoFrames()
     for compressed in writer.finish():
         progress(compressed, writer.added, "encoding")
+
+
+def _drawings(
+    frames: Iterable[np.ndarray | av.VideoFrame],
+    shape: tuple[int, int, int],
+    size: tuple[int, int],
+    settings: EncodeSettings,
+) -> Iterator[np.ndarray | av.VideoFrame]:
+    """The frames, checked; with even sides if they must be, and every other one held if it shall be."""
+    import av
+
+    change_edge = not settings.line_art_2x and size != (shape[1], shape[0])
+    held: np.ndarray | av.VideoFrame | None = None
+    for index, frame in enumerate(frames):
+        if not isinstance(frame, av.VideoFrame):
+            require_rgb(frame, index, shape)
+        if settings.on_twos and index % 2 and held is not None:
+            yield held
+            continue
+        if change_edge and not isinstance(frame, av.VideoFrame):
+            frame = _with_sides(frame, *size)
+        held = frame if settings.on_twos else None
+        yield frame
+
+
+def _with_sides(frame: np.ndarray, width: int, height: int) -> np.ndarray:
+    """``frame`` cut at the right and the bottom, or its last column and row repeated."""
+    import numpy as np
+
+    missing = max(0, height - frame.shape[0]), max(0, width - frame.shape[1])
+    return np.pad(frame[:height, :width], ((0, missing[0]), (0, missing[1]), (0, 0)), mode="edge")
 
 
 def _size_of_file(width: int, height: int, settings: EncodeSettings) -> tuple[int, int]:
@@ -126,7 +172,11 @@ def _size_of_file(width: int, height: int, settings: EncodeSettings) -> tuple[in
     for side, pixels in zip(("width", "height"), size):
         require_range(f"The {side} of the video", pixels, *SIDE_RANGE)
     if settings.pixel_format == "yuv420p" and (size[0] % 2 or size[1] % 2):
-        raise OddSize(*size, settings.pixel_format, max(2, width // 2 * 2), max(2, height // 2 * 2))
+        if settings.odd_size == "error":
+            raise OddSize(*size, settings.pixel_format, max(2, width // 2 * 2), max(2, height // 2 * 2))
+        # A side of one pixel cannot lose one.
+        width, height = (side + side % 2 if settings.odd_size == "pad" or side == 1 else side // 2 * 2 for side in size)
+        return width, height
     return size
 
 

@@ -9,15 +9,12 @@ from typing import TYPE_CHECKING
 from ..errors import UnreadableVideo
 from .encode import require_rgb
 from .film import FilmPlan, PlannedShot
-from .mp4 import BT709, FULL_RANGE, SCALER, STUDIO_RANGE
-from .parts import FilePart, in_stretch, opened
+from .mp4 import BT709, FULL_COLOUR, FULL_RANGE, SCALER, STUDIO_RANGE
+from .parts import FilePart, in_stretch, is_transparent, opened
 
 if TYPE_CHECKING:
     import av
     import numpy as np
-
-# libswscale's SWS_FULL_CHR_H_INT: colour is brought to full size by the filter, not by repeating pixels.
-FULL_COLOUR = 0x2000
 
 
 def film_frames(plan: FilmPlan) -> Iterator[np.ndarray | av.VideoFrame]:
@@ -117,14 +114,14 @@ class _Fitter:
             frame,
             width,
             height,
-            format="rgb24",
+            format="rgba" if is_transparent(frame) else "rgb24",
             # What is not tagged is taken for BT.601, as FFmpeg and ComfyUI do.
             src_colorspace=BT709 if frame.colorspace == BT709 else None,
             src_color_range=FULL_RANGE if frame.color_range == FULL_RANGE else STUDIO_RANGE,
             dst_color_range=FULL_RANGE,
             interpolation=SCALER | FULL_COLOUR,
         )
-        return self._padded(np.rot90(scaled.to_ndarray(), turns))
+        return self._padded(np.rot90(on_white(scaled.to_ndarray()), turns))
 
     def _fits(self, frame: av.VideoFrame) -> bool:
         coded = frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range, frame.rotation
@@ -140,3 +137,13 @@ class _Fitter:
         top, left = (height - picture.shape[0]) // 2, (width - picture.shape[1]) // 2
         canvas[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
         return canvas
+
+
+def on_white(picture: np.ndarray) -> np.ndarray:
+    """uint8 ``[height, width, 3]`` of ``[height, width, 3 or 4]``: what is transparent shows white paper behind it."""
+    import numpy as np
+
+    if picture.shape[2] == 3:
+        return picture
+    alpha = picture[..., 3:].astype(np.uint16)
+    return ((picture[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)

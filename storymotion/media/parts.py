@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import UnreadableVideo
+from ..errors import UnreadableVideo, WideColour
 from .output import reason_of
 from .sound import LAYOUTS, Sound
 
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     import av
     import numpy as np
     from av.container import InputContainer
+
+# Code points of ITU-T H.273 that BT.709 in 8 bits cannot hold: by transfer curve, by colour primaries.
+WIDE_CURVES = {16: "HDR (PQ)", 18: "HDR (HLG)"}
+WIDE_PRIMARIES = {9: "BT.2020"}
 
 # What must be the same for two files' packets to follow each other in one track.
 Coding = tuple[object, ...]
@@ -61,6 +65,8 @@ class PartFacts:
     when the first frame is shown, on the clock of the file, and ``last`` how many seconds after that the
     last one is. ``sound_rate`` (Hz) and ``channels`` are 0 without sound.
 
+    ``transparent`` is whether the frames have an alpha channel, ``bits`` how many a colour has.
+
     ``coding`` is None if the packets cannot be copied into an MP4. ``reorder`` is by how many frames
     the first picture in decoding order must come early, so that each is decoded before it is shown.
     """
@@ -79,6 +85,8 @@ class PartFacts:
     last: Fraction = Fraction(0)
     coding: Coding | None = None
     reorder: int = 0
+    transparent: bool = False
+    bits: int = 8
 
     @property
     def size(self) -> tuple[int, int]:
@@ -90,7 +98,7 @@ def facts_of(part: Part) -> PartFacts:
     """Read what is known of ``part``; a file is read once to its end, and its first frame is decoded.
 
     Raises ``UnreadableVideo`` with the part's label if the file is not there, is broken, breaks off or
-    holds no video, or the part has no frames.
+    holds no video, or the part has no frames; ``WideColour`` if its colours do not fit into BT.709.
     """
     if isinstance(part, FilePart):
         return _facts_of_file(part)
@@ -151,6 +159,7 @@ def _facts_of_file(part: FilePart) -> PartFacts:
         if not container.streams.video:
             raise UnreadableVideo(part.label, "it holds no video")
         stream = container.streams.video[0]
+        _refuse_wide_colour(part, stream.codec_context)
         timing = _timing_of(part, container, stream)
         coding = _coding_of(stream) if timing.steady and timing.clean else None
         audio = container.streams.audio[0] if container.streams.audio else None
@@ -174,7 +183,20 @@ def _facts_of_file(part: FilePart) -> PartFacts:
         last=(max(timing.shown) - min(timing.shown)) * timing.tick,
         coding=coding and (*coding, frame.format.name, shape, turned),
         reorder=_reorder_of(timing),
+        transparent=is_transparent(frame),
+        bits=max((component.bits for component in frame.format.components), default=8),
     )
+
+
+def is_transparent(frame: av.VideoFrame) -> bool:
+    """Whether ``frame`` has an alpha channel; a palette may hold one."""
+    return frame.format.name == "pal8" or any(component.is_alpha for component in frame.format.components)
+
+
+def _refuse_wide_colour(part: FilePart, context: av.VideoCodecContext) -> None:
+    wide = WIDE_CURVES.get(context.color_trc) or WIDE_PRIMARIES.get(context.color_primaries)
+    if wide:
+        raise WideColour(part.label, wide)
 
 
 def _timing_of(part: FilePart, container: InputContainer, stream: av.VideoStream) -> _Timing:

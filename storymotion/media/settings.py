@@ -13,6 +13,9 @@ TUNES = ("animation", "film", "grain", "stillimage", "none")
 # yuv420p stores colour at half size and plays everywhere; yuv444p keeps it, but browsers other than
 # Chrome, phones and most hardware decoders refuse it: a master, not a delivery file.
 PIXEL_FORMATS = ("yuv420p", "yuv444p")
+# What becomes of a side of odd length, which yuv420p cannot have: one more row or column like its
+# neighbour, one less, or an error.
+ODD_SIZES = ("pad", "crop", "error")
 CRF_RANGE = (0.0, 51.0)
 AUDIO_KBPS_RANGE = (32, 320)
 
@@ -24,7 +27,9 @@ class EncodeSettings:
     ``crf`` is x264's constant rate factor, 0 (lossless) to 51 (worst); ``speed`` one of ``SPEEDS``;
     ``tune`` one of ``TUNES``; ``pixel_format`` one of ``PIXEL_FORMATS``; ``audio_kbps`` the bit rate
     of the AAC track in 1000 bit/s, 32 to 320. ``line_art_2x`` doubles both sides with a Lanczos
-    filter, so that 4:2:0 stores colour at the size the frames were drawn in.
+    filter, so that 4:2:0 stores colour at the size the frames were drawn in. ``odd_size``, one of
+    ``ODD_SIZES``, is asked where a side is odd and the pixel format wants it even. ``on_twos`` shows
+    every other frame for twice its time, as drawn animation does; number and rate of the frames stay.
 
     Raises ``ValueOutOfRange`` (also for NaN) and ``UnknownChoice``.
     """
@@ -35,6 +40,8 @@ class EncodeSettings:
     pixel_format: str = "yuv420p"
     audio_kbps: int = 128
     line_art_2x: bool = False
+    odd_size: str = "error"
+    on_twos: bool = False
 
     def __post_init__(self) -> None:
         require_range("crf", self.crf, *CRF_RANGE)
@@ -42,6 +49,7 @@ class EncodeSettings:
         require_choice("speed", self.speed, SPEEDS)
         require_choice("tune", self.tune, TUNES)
         require_choice("pixel_format", self.pixel_format, PIXEL_FORMATS)
+        require_choice("odd_size", self.odd_size, ODD_SIZES)
 
 
 def require_range(name: str, value: float, lowest: float, highest: float) -> None:

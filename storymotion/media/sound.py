@@ -18,6 +18,8 @@ FALLBACK_RATE = 48_000
 # Samples in an AAC frame (ISO/IEC 14496-3, AAC-LC).
 AAC_FRAME = 1024
 LAYOUTS = {1: "mono", 2: "stereo"}
+# FFmpeg's default for a number of channels.
+MORE_LAYOUTS = {3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +54,26 @@ class Sound:
         samples = np.zeros((len(held), stop - start), dtype=np.float32)
         samples[:, : held.shape[1]] = held
         return samples
+
+
+def sound_of(waveform: np.ndarray, sample_rate: int) -> Sound:
+    """A sound of any number of channels that FFmpeg has a usual order for (up to 8), more than two mixed to stereo.
+
+    ``waveform``: float32 ``[channels, samples]``; six channels are taken for 5.1 in the order L R C LFE Ls Rs.
+
+    Raises ``ValueOutOfRange`` as ``Sound`` does, and for more than 8 channels.
+    """
+    import av
+    import numpy as np
+
+    if waveform.ndim != 2 or waveform.shape[0] <= max(LAYOUTS):
+        return Sound(waveform, sample_rate)
+    require_range("The number of sound channels", waveform.shape[0], min(LAYOUTS), max(MORE_LAYOUTS))
+    resampler = av.AudioResampler(format="fltp", layout=LAYOUTS[2], rate=sample_rate)
+    samples = np.ascontiguousarray(waveform, dtype=np.float32)
+    frame = audio_frame(samples, MORE_LAYOUTS[waveform.shape[0]], sample_rate, 0)
+    mixed = [part.to_ndarray() for each in (frame, None) for part in resampler.resample(each)]
+    return Sound(np.concatenate([np.zeros((2, 0), np.float32), *mixed], axis=1), sample_rate)
 
 
 class SoundSource(Protocol):

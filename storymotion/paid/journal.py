@@ -110,6 +110,12 @@ class Journal:
                 return Reservation(insert(connection, fresh), mine=True)
             return Reservation(update(connection, found.id, fresh), mine=True)
 
+    def require_room(self, provider: str, usd: Decimal, run_id: str, caps: Caps) -> None:
+        """See that ``usd`` more would stay below the caps, without reserving. Raises BillingLatched, CapReached."""
+        with self._file.transaction() as connection:
+            check_latch(connection, provider)
+            check_caps(connection, provider, to_nano(usd), run_id, caps)
+
     @contextmanager
     def sending(self, row: Row) -> Iterator[None]:
         """The block that sends ``row``: when it ends without having marked the row, the row becomes UNKNOWN."""
@@ -218,6 +224,11 @@ class Journal:
         ended = self._ended(state)
         return self._mark(row, {State.SUBMITTED}, **ended, error_code=redacted(code), error_message=redacted(message))
 
+    def take_back(self, row: Row, reason: str) -> Row:
+        """The user's own cancel came before the task began: 0 USD, and the same request and take may be sent again."""
+        released = self._ended(State.RELEASED)
+        return self._mark(row, {State.SUBMITTED}, **released, task_id=None, error_message=redacted(reason))
+
     def mark_downloaded(self, row: Row, file: str, sha256: str) -> Row:
         """The video is in hand. Also after the file was lost here and fetched again."""
         return self._mark(
@@ -230,14 +241,14 @@ class Journal:
         )
 
     def mark_lost(self, row: Row, reason: str) -> Row:
-        """Paid, but the video is gone; what was not settled counts at its quote."""
+        """Paid, or perhaps paid, and the video is gone; what was not settled counts at its quote."""
         with self._file.transaction() as connection:
             now = get(connection, row.id)
             settled = {} if now.settled is not None else self._settled(now.quoted)
             return self._mark_in(
                 connection,
                 row,
-                {State.SUBMITTED, State.SUCCEEDED, State.DOWNLOADED},
+                {State.UNKNOWN, State.SUBMITTED, State.SUCCEEDED, State.DOWNLOADED},
                 state=State.LOST.value,
                 error_message=redacted(reason),
                 owner=None,
@@ -277,6 +288,12 @@ class Journal:
                 "SELECT task_id FROM shots WHERE provider = ? AND task_id IS NOT NULL", (provider,)
             )
             return frozenset(each["task_id"] for each in found)
+
+    def stray_task_ids(self, provider: str) -> frozenset[str]:
+        """Those of them whose row is of no request."""
+        with self._file.transaction() as connection:
+            found = select(connection, "provider = ? AND request_hash = ? || task_id", (provider, STRAY))
+            return frozenset(row.task_id for row in found if row.task_id is not None)
 
     def spend(self, provider: str, day_start: datetime) -> Spend:
         """What was settled since ``day_start``, and all that is reserved."""

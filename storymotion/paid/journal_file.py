@@ -128,7 +128,6 @@ class JournalFile:
         try:
             connection = sqlite3.connect(temporary, isolation_level=None)
             try:
-                _write_ahead(connection)
                 _make_durable(connection)
                 connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                 connection.execute(f"PRAGMA user_version = {VERSION}")
@@ -174,16 +173,12 @@ def _roll_back(connection: sqlite3.Connection) -> None:
 
 
 def _make_durable(connection: sqlite3.Connection) -> None:
-    connection.execute("PRAGMA synchronous = FULL")
+    """The rollback journal, which is what a new file has, and not WAL: two computers that share a network folder
+    would not see each other's WAL and pay twice, and a copy of the file alone would lack what is still in it.
+    """
+    # FULL does not sync the folder when the rollback journal is deleted: a power cut could undo what was committed.
+    connection.execute("PRAGMA synchronous = EXTRA")
     connection.execute("PRAGMA fullfsync = ON")  # macOS: through the drive's cache
-
-
-def _write_ahead(connection: sqlite3.Connection) -> None:
-    """WAL where the file system can do it (network folders cannot); else SQLite keeps its rollback journal."""
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-    except sqlite3.OperationalError:
-        connection.execute("PRAGMA journal_mode = DELETE")
 
 
 def _sync_folder(folder: Path) -> None:

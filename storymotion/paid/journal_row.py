@@ -24,7 +24,8 @@ class State(str, Enum):
 
     INTENT, written before it is sent -> SUBMITTED, the task id is known -> SUCCEEDED -> DOWNLOADED. Nothing was
     charged for FAILED, EXPIRED, CANCELLED (the task ended), REFUSED (the provider said no) and RELEASED (it never got
-    there). UNKNOWN: sent, but nobody knows with what result. LOST: paid, but the video is gone.
+    there). UNKNOWN: sent, but nobody knows with what result. LOST: paid (where no task is known: perhaps), but the
+    video is gone.
     """
 
     INTENT = "intent"

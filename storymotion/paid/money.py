@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING
@@ -55,11 +56,12 @@ def krw_text(krw: Decimal) -> str:
 
 @dataclass(frozen=True)
 class Way:
-    """A cheaper way to the same shot. ``what``: "720p flex", "LTX-2 on NVIDIA L40S"."""
+    """A cheaper way to the same shot. ``what``: "720p flex"; ``is_local``: on this machine, a forecast."""
 
     what: str
     usd: Decimal
     krw_per_8s: Decimal
+    is_local: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,10 +134,31 @@ class Quote:
         if not self.over_target:
             return price, line("cost-within-target", **target)
         cheaper = (
-            line("paid-cheaper", what=way.what, usd=usd_text(way.usd), krw=krw_text(way.krw_per_8s))
+            line(
+                "paid-cheaper-local" if way.is_local else "paid-cheaper",
+                what=way.what,
+                usd=usd_text(way.usd),
+                krw=krw_text(way.krw_per_8s),
+            )
             for way in self.alternatives
         )
         return price, line("cost-over-target", **target), *cheaper
+
+
+def total_usd(quotes: Sequence[Quote]) -> Decimal:
+    """The sum of the quotes."""
+    return sum((quote.usd for quote in quotes), Decimal(0))
+
+
+def quote_lines(quotes: Sequence[Quote]) -> tuple[Line, ...]:
+    """The prices of shots that are asked for together: their sum, and each price once."""
+    told = [told for quote in dict.fromkeys(quotes) for told in quote.lines()]
+    if len(quotes) < 2:
+        return tuple(told)
+    usd, settings = total_usd(quotes), quotes[0].settings
+    krw = krw_text(usd * Decimal(str(settings.krw_per_usd)))
+    rate = _plain(settings.krw_per_usd)
+    return line("paid-quotes", shots=len(quotes), usd=usd_text(usd), krw=krw, krw_per_usd=rate), *told
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ class Provider:
     """A paid provider. ``id`` is its name in the journal and in ``checklist.json``.
 
     ``prefix`` begins the variables of its gates. ``addresses``: the official base addresses, the first is the
-    default; no other host ever gets a key.
+    default; no other host ever gets a key. ``video_folder``: where its videos are, beside the journal.
     """
 
     id: str
@@ -20,6 +20,7 @@ class Provider:
     key_file_variable: str
     address_variable: str
     addresses: tuple[str, ...]
+    video_folder: str
 
     @property
     def enabled_variable(self) -> str:
@@ -51,4 +52,5 @@ SEEDANCE = Provider(
     key_file_variable="ARK_API_KEY_FILE",
     address_variable="ARK_BASE_URL",
     addresses=("https://ark.ap-southeast.bytepluses.com/api/v3", "https://ark.cn-beijing.volces.com/api/v3"),
+    video_folder="seedance",
 )

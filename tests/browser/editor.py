@@ -38,10 +38,14 @@ class Editor:
         page.on("pageerror", lambda error: self.page_errors.append(str(error)))
         page.route("**/*", self._keep_on_this_machine)
 
-    def open(self, locale: str = "en") -> None:
-        """Load the editor in the language ``locale``; wait until the pack's nodes are registered in it."""
+    def open(self, locale: str = "en", vue_nodes: bool = False, dark: bool = True) -> None:
+        """Load the editor in the language ``locale``; wait until the pack's nodes are registered in it.
+
+        ``vue_nodes``: nodes are drawn as parts of the page, not on the canvas.
+        """
         # The server keeps the settings; ours have to be there before the page reads them.
-        answer = self.page.request.post(f"{self.address}/settings", data=SETTINGS | {"Comfy.Locale": locale})
+        look = {"Comfy.VueNodes.Enabled": vue_nodes, "Comfy.ColorPalette": "dark" if dark else "light"}
+        answer = self.page.request.post(f"{self.address}/settings", data=SETTINGS | look | {"Comfy.Locale": locale})
         assert answer.ok, answer.status
         self.page.goto(self.address)
         self.page.wait_for_function(
@@ -62,6 +66,44 @@ class Editor:
         """What the editor would queue (API format), without its own "_meta"."""
         text = self.page.evaluate("async () => JSON.stringify((await app.graphToPrompt()).output)")
         return {key: {"class_type": n["class_type"], "inputs": n["inputs"]} for key, n in json.loads(text).items()}
+
+    def add(self, class_type: str, values: dict[str, Any] | None = None, at: tuple[int, int] = (100, 100)) -> int:
+        """Put a node of that class on the canvas; its id."""
+        return self.page.evaluate(
+            """text => {
+                const [type, values, position] = JSON.parse(text)
+                const node = LiteGraph.createNode(type)
+                node.pos = position
+                app.graph.add(node)
+                for (const [name, value] of Object.entries(values))
+                    node.widgets.find(widget => widget.name === name).value = value
+                return Number(node.id)
+            }""",
+            json.dumps([class_type, values or {}, at]),
+        )
+
+    def connect(self, source: int, output: int, target: int, name: str) -> None:
+        """Link an output (by number) of one node to an input (by name) of another."""
+        self.page.evaluate(
+            """([source, output, target, name]) => {
+                const node = app.graph.getNodeById(target)
+                const slot = node.inputs.findIndex(input => input.name === name)
+                app.graph.getNodeById(source).connect(output, node, slot)
+            }""",
+            [source, output, target, name],
+        )
+
+    def told(self, node: int) -> list[str]:
+        """The rows that StoryMotion shows on that node; they are hidden while the canvas is zoomed out."""
+        return self.page.evaluate(
+            """id => [...app.graph.getNodeById(id).widgets.find(widget => widget.name === 'storymotion_panel')
+                .element.children].map(row => row.textContent)""",
+            node,
+        )
+
+    def panel(self, number: int = 0) -> Locator:
+        """What StoryMotion shows on its nodes: the panel that was put on the page as ``number``."""
+        return self.page.locator(".storymotion-panel").nth(number)
 
     def set_widgets(self, class_type: str, values: dict[str, Any]) -> None:
         """Set widgets of every node of that class, as typing into them would."""

@@ -1,4 +1,4 @@
-"""A custom node for ComfyUI that makes a list of whatever a test asks for; tests/conftest.py lays it out."""
+"""Custom nodes for ComfyUI: a list of whatever a test asks for, and bad luck. tests/conftest.py lays them out."""
 
 from __future__ import annotations
 
@@ -30,4 +30,33 @@ class TestList:
         return json.loads(values), json.loads(values)
 
 
-NODE_CLASS_MAPPINGS = {"TestList": TestList}
+class TestBadLuck:
+    """The vocoder fails in the shot ``shot`` from now on, from 1, and then never again."""
+
+    __test__ = False
+    CATEGORY = "tests"
+    FUNCTION = "wait_for"
+    RETURN_TYPES = ()
+    OUTPUT_NODE = True
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        return {"required": {"shot": ("INT", {"default": 1})}}
+
+    def wait_for(self, shot: int) -> tuple[()]:
+        from ltx_core.model.audio_vae.vocoder import VocoderWithBWE
+
+        works, calls = VocoderWithBWE.forward, []
+
+        def forward(*args: Any, **kwargs: Any) -> Any:
+            calls.append(shot)
+            if len(calls) < shot:
+                return works(*args, **kwargs)
+            VocoderWithBWE.forward = works
+            raise RuntimeError("bad luck")
+
+        VocoderWithBWE.forward = forward
+        return ()
+
+
+NODE_CLASS_MAPPINGS = {"TestList": TestList, "TestBadLuck": TestBadLuck}

@@ -37,29 +37,35 @@ class SlowVideo(InputImpl.VideoFromComponents):
 
 
 class StoryShots:
-    """``slots`` is JSON: one object a slot, {"kind", "frames", "width", "fps", "story"}.
+    """``slots`` is JSON: one object a slot, {"kind", "shot", "frames", "moves", "width", "fps", "story", "scene"}.
 
-    With ``story`` the shots carry what became of their story; those of one "story" belong together.
+    With ``story`` the shots carry what became of their story; those of one "story" belong together,
+    and "scene" is where in it they are, if not as they come.
+    ``keep`` hands on only so many slots, from the first.
     """
 
     @classmethod
     def INPUT_TYPES(cls):
-        return {"required": {"slots": ("STRING", {"default": "[]"}), "story": ("BOOLEAN", {"default": True})}}
+        return {
+            "required": {"slots": ("STRING", {"default": "[]"}), "story": ("BOOLEAN", {"default": True})},
+            "optional": {"keep": ("INT", {"default": 99})},
+        }
 
     RETURN_TYPES = ("VIDEO",)
     OUTPUT_IS_LIST = (True,)
     FUNCTION = "make"
     CATEGORY = "test"
 
-    def make(self, slots: str, story: bool):
+    def make(self, slots: str, story: bool, keep: int = 99):
         asked = json.loads(slots)
         stories: dict[str, list[dict]] = {}
         for slot in asked:
             together = stories.setdefault(slot.get("story", ""), [])
             together.append(slot)
-            slot["scene"] = len(together)
+            slot.setdefault("scene", len(together))
         outcomes = {name: self._outcome(scenes) if story else None for name, scenes in stories.items()}
-        return ([self._slot(place, slot, outcomes[slot.get("story", "")]) for place, slot in enumerate(asked, 1)],)
+        made = [self._slot(place, slot, outcomes[slot.get("story", "")]) for place, slot in enumerate(asked, 1)]
+        return (made[:keep],)
 
     def _outcome(self, scenes: list[dict]):
         outcome = storymotion("outcome")
@@ -70,7 +76,10 @@ class StoryShots:
     def _slot(self, position: int, slot: dict, outcome):
         if slot["kind"] == "failed":
             return ExecutionBlocker(None)
-        frames = picture(position, slot.get("frames", position), slot.get("width", 64))
+        frames = picture(slot.get("shot", position), slot.get("frames", position), slot.get("width", 64))
+        for index, frame in enumerate(frames if slot.get("moves") else []):
+            left = 16 + abs(index % 8 - 4)
+            frame[10:30, left : left + 24] = 0
         rate = Fraction(slot.get("fps", "24"))
         if slot["kind"] == "shot":
             return storymotion("video").ShotVideo(frames, rate, None, outcome, slot["scene"] if outcome else None)
@@ -92,6 +101,26 @@ class StoryShots:
         return file.as_trimmed(0.25, 0.5) if slot["kind"] == "trimmed" else file
 
 
+class StoryLater:
+    """Hands the videos on, one by one; takes its time, and says so in the output folder."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"video": ("VIDEO",)}, "optional": {"fail": ("BOOLEAN", {"default": False})}}
+
+    RETURN_TYPES = ("VIDEO",)
+    FUNCTION = "hand_on"
+    CATEGORY = "test"
+
+    def hand_on(self, video: Any, fail: bool = False):
+        if fail:
+            raise RuntimeError("It broke at once")
+        with (Path(folder_paths.get_output_directory()) / "later").open("a", encoding="utf-8") as log:
+            log.write("x")
+        time.sleep(0.2)
+        return (video,)
+
+
 class StoryNames:
     """``names`` is a JSON list."""
 
@@ -108,4 +137,4 @@ class StoryNames:
         return (json.loads(names),)
 
 
-NODE_CLASS_MAPPINGS = {"StoryShots": StoryShots, "StoryNames": StoryNames}
+NODE_CLASS_MAPPINGS = {"StoryShots": StoryShots, "StoryLater": StoryLater, "StoryNames": StoryNames}

@@ -1,10 +1,9 @@
-"""Join and Animation Encode on the real server, with lists in which scenes failed."""
+"""Join, Animation Encode and Check Shot on the real server, with lists in which scenes failed."""
 
 from __future__ import annotations
 
 import json
 import shutil
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,24 +14,16 @@ import numpy as np
 import pytest
 
 from dev.client import ComfyClient, PromptFailed, PromptInterrupted
-from dev.comfyui import ready_comfyui
-from dev.server import ComfyServer, lay_out_data
+from dev.server import ComfyServer
 from storymotion.media.probe import probe
 
 pytestmark = pytest.mark.comfy
-PACK = Path(__file__).parent / "story_pack.py"
 Slots = list[dict[str, Any]]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyServer]:
-    """A server that has the test's own node beside this pack, and no models."""
-    data = tmp_path_factory.mktemp("join")
-    lay_out_data(data)
-    shutil.copy(PACK, data / "custom_nodes")
-    python = Path(sys.executable)
-    with ComfyServer(python, ready_comfyui(python), data) as running:
-        yield running
+@pytest.fixture
+def server(story_server: ComfyServer) -> ComfyServer:
+    return story_server
 
 
 @pytest.fixture
@@ -299,7 +290,90 @@ def test_the_workflow_is_in_the_film_unless_it_shall_not(server: ComfyServer, cl
     film = film_of(server, client.run(workflow))
     with av.open(str(film)) as container:
         prompt = container.metadata.get("prompt")
-    assert (json.loads(prompt) == workflow) if embed and prompt else (prompt is None and not embed)
+    embedded = json.loads(prompt) if prompt else {}
+    for node in embedded.values():
+        node.pop("is_changed", None)  # ComfyUI's own note on nodes with fingerprint_inputs
+    assert embedded == (workflow if embed else {})
+
+
+# --- Check Shot
+
+
+def check_graph(slots: Slots, story: bool = True, **check: Any) -> dict[str, Any]:
+    """The list into Check Shot, and what comes out of it shown."""
+    nodes: dict[str, Any] = {
+        "1": ("StoryShots", {"slots": json.dumps(slots), "story": story}),
+        "2": ("StoryMotionCheckShot", {"video": ["1", 0], **check}),
+    }
+    nodes |= {f"out{slot}": ("PreviewAny", {"source": ["2", slot]}) for slot in (0, 1, 3, 4)}
+    nodes["plot"] = ("PreviewImage", {"images": ["2", 2]})
+    return {name: {"class_type": class_type, "inputs": inputs} for name, (class_type, inputs) in nodes.items()}
+
+
+def test_a_list_of_shots_becomes_a_list_of_verdicts(server: ComfyServer, client: ComfyClient) -> None:
+    """Frames, a failed scene, a file and a stream; what moves is fine, what does not is to be made again."""
+    slots = [{"kind": kind, "frames": 24, "moves": kind != "file"} for kind in ("shot", "failed", "file", "stream")]
+    entry = client.run(check_graph(slots, head_width=0.0))
+    outputs = entry["outputs"]
+    assert outputs["out0"]["text"] == ["pass", "retake", "pass"]
+    scores = [float(text) for text in outputs["out1"]["text"]]
+    assert scores[0] > 2 / 3 > 1 / 3 > scores[1] and scores[2] > 2 / 3
+    assert [json.loads(text)["verdict"] for text in outputs["out4"]["text"]] == ["pass", "retake", "pass"]
+    # A plot a shot: on the node itself, and for nodes that follow.
+    assert len(outputs["2"]["images"]) == len(outputs["plot"]["images"]) == 3
+    reports = outputs["out3"]["text"]
+    assert all("No head was compared" in report and "drift is measured from" in report for report in reports)
+    assert ["2 of 3 shots pass; to look at: -; to retake: 3." in report for report in reports] == [False, False, True]
+    assert ["1 of 4 scenes missing: 2 (scene 2): It broke." in report for report in reports] == [False, False, True]
+    assert list((server.data / "temp").glob("*.mp4")) == []
+
+
+def test_a_check_that_cannot_be_made_says_why(server: ComfyServer, client: ComfyClient) -> None:
+    with pytest.raises(PromptFailed, match="The shot has 1 frames of 64 x 48 pixels"):
+        client.run(check_graph(shots("s")))
+    with pytest.raises(PromptFailed, match=r"head_left \+ head_width is 1\.5"):
+        client.run(check_graph([{"kind": "shot", "frames": 9}], head_left=0.6, head_width=0.9))
+    with pytest.raises(PromptFailed, match=r"The video '1 \(foreign_1_9\.mp4\)' cannot be read"):
+        client.run(check_graph([{"kind": "gone", "frames": 9}], story=False))
+
+
+def test_an_interrupted_check_leaves_nothing_for_the_next(server: ComfyServer, client: ComfyClient) -> None:
+    workflow = check_graph([{"kind": "slow", "frames": 9 + more, "moves": True} for more in range(3)], story=False)
+    interrupt_while_reading(server, client, workflow)
+    reports = client.run(workflow)["outputs"]["out3"]["text"]
+    assert ["3 of 3 shots pass" in report for report in reports] == [False, False, True]
+
+
+# --- Animation Encode by itself
+
+
+def test_a_file_is_encoded_with_the_users_preset(server: ComfyServer, client: ComfyClient) -> None:
+    presets = server.data / "user" / "storymotion" / "encode_presets.json"
+    presets.parent.mkdir(parents=True, exist_ok=True)
+    presets.write_text('{"presets": [{"name": "mine", "crf": 33, "on_twos": true}]}', encoding="utf-8")
+    try:
+        choices = client.get("/object_info/StoryMotionAnimationEncode")["StoryMotionAnimationEncode"]["input"]
+        assert "mine" in json.dumps(choices["optional"]["preset"])
+        slots: Slots = [{"kind": "file", "frames": 24}]
+        report = report_of(client.run(graph(slots, story=False, encode={"preset": "mine"})), "6")
+        assert "Preset: mine." in report and "crf 33 " in report and "On twos: 12 drawings" in report
+        assert "PSNR" in report and "8 frames compared" in report and "No sound track" in report
+        presets.write_text('{"presets": [{"name": "mine", "crf": 99}]}', encoding="utf-8")
+        report = report_of(client.run(graph(slots, story=False, encode={"measure_quality": False})), "6")
+        assert "encode_presets.json is not used: mine: crf is 99" in report and "PSNR" not in report
+        with pytest.raises(PromptFailed, match="preset is 'mine', which is not one of the choices"):
+            client.run(graph(slots, story=False, encode={"preset": "mine"}))
+    finally:
+        presets.unlink()
+    assert probe(server.data / "output" / "shot_00001_.mp4").frames == 24
+
+
+def test_an_odd_width_is_padded_unless_it_shall_not(server: ComfyServer, client: ComfyClient) -> None:
+    slots: Slots = [{"kind": "foreign", "frames": 3, "width": 65}]
+    report = report_of(client.run(graph(slots, story=False, encode={})), "6")
+    assert "65 x 48 has an odd side" in report and "66 x 48, 3 frames" in report
+    with pytest.raises(PromptFailed, match="65 x 48 pixels, but yuv420p needs even sides"):
+        client.run(graph(slots, story=False, encode={"odd_size": "error"}))
 
 
 def test_errors_and_report_speak_korean(server: ComfyServer, client: ComfyClient) -> None:
@@ -310,5 +384,7 @@ def test_errors_and_report_speak_korean(server: ComfyServer, client: ComfyClient
         assert "\uc7a5\uba74" in report_of(client.run(graph(shots("s.s"))))
         with pytest.raises(PromptFailed, match="\uc7a5\uba74"):
             client.run(graph(shots("s.s"), on_failure="fail after saving"))
+        entry = client.run(check_graph([{"kind": "shot", "frames": 9}], head_width=0.0))
+        assert "\uc5bc\uad74" in report_of(entry, "out3")
     finally:
         settings.unlink()

@@ -55,7 +55,30 @@ def test_choices_of_every_scene_come_as_a_list(comfy_client: ComfyClient) -> Non
     told = mapped(comfy_client, asked, dialogue="Look out!")
     assert told["preset"] == ["A-head-turn", "B-forward-lean"]
     assert told["negative_prompt"][0] and not told["negative_prompt"][1]
-    assert "seed does nothing" in told["reason"][1] and "seed" not in told["reason"][0]
+    assert told["reason"][1].startswith("B-forward-lean, because it was chosen.\nseedance has no negative prompt")
+
+
+def test_a_story_is_read_as_one(comfy_client: ComfyClient) -> None:
+    lines = ["\uc870\uc2ec\ud574\uff01", "\ube68\ub9ac \uc640!", "\uac00\uc790!", "\u2026", "\uc5b4\ub514 \uac00\ub2c8"]
+    scenes = ["A boy runs", "A boy", "A boy, no zooming", "A boy", "A boy"]
+    told = mapped(comfy_client, {"dialogue": lines, "scene": scenes}, lint="soften", seconds=8.0, seed=3)
+    assert told["preset"][:2] == ["A-head-turn"] * 2
+    assert told["preset"][2] != "A-head-turn"
+    assert told["preset"][3:] == ["still", "D-micro-nod"]
+    assert "because A-head-turn was the gesture of the two scenes before." in told["reason"][2]
+    assert "denies 'zooming'" in told["reason"][2]
+    assert " A boy stands. Quick head turn" in told["prompt"][0]
+    assert all("one slow natural blink near the end" in motion for motion in told["motion"])
+
+
+def test_a_feeling_is_shown_and_the_line_is_quoted_for_each_engine(comfy_client: ComfyClient) -> None:
+    line = "\uac00\uc9c0 \ub9c8 \u3160\u3160"
+    engines: dict[str, Sequence[Any]] = {"engine": ["ltx-2", "ltx-2.5", "seedance"]}
+    told = mapped(comfy_client, engines, dialogue=line, guard="expressive", style="korean-ink")
+    assert all(f'"{line}"' in prompt and "ink wash painting" in prompt for prompt in told["prompt"])
+    assert len(set(told["prompt"])) == 3 and len(told["prompt"][1]) > 2 * len(told["prompt"][0])
+    assert all("was read as sob" in reason for reason in told["reason"][:2])
+    assert "swimming paper grain" in told["negative_prompt"][1] and not told["negative_prompt"][2]
 
 
 def test_lists_that_do_not_agree_are_named_with_their_lengths(comfy_client: ComfyClient) -> None:

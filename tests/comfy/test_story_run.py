@@ -97,6 +97,18 @@ def test_a_scene_that_cannot_be_fails_alone(comfy_client: ComfyClient, comfy_ser
     assert "1 of 6 scenes missing: 3 (three): The width of the shot is 100" in entry["outputs"]["17"]["text"][0]
 
 
+def test_bad_luck_is_over_when_queued_again(comfy_client: ComfyClient, comfy_server: ComfyServer) -> None:
+    """ComfyUI's cache would keep the gap: nothing in the graph has changed."""
+    story = Story(comfy_server, "unlucky", range(70, 76))
+    graph = story.graph()
+    graph[FILM]["inputs"]["on_failure"] = "finish"
+    comfy_client.run({"1": {"class_type": "TestBadLuck", "inputs": {"shot": 3}}})
+    first = outcomes(report_of(comfy_client.run(graph)))
+    assert [outcome for _, outcome in first].count(FAILED) == 1 and len(first) == 6
+    second = outcomes(report_of(comfy_client.run(graph)))
+    assert second == [(name, DONE if outcome == FAILED else REUSED) for name, outcome in first]
+
+
 def test_a_missing_lora_costs_its_own_scene_in_korean_too(comfy_client: ComfyClient, comfy_server: ComfyServer) -> None:
     graph = Story(comfy_server, "lora", (30, 31)).graph("09_story_two_stage")
     graph.add("41", "TestList", values=json.dumps(["gone.safetensors", "tiny-distilled-lora.safetensors"]))

@@ -78,6 +78,8 @@ def test_every_node_is_there_with_tooltips(comfy_client: ComfyClient) -> None:
     ours = {name: node for name, node in info.items() if node["python_module"] == "custom_nodes.storymotion"}
     assert set(ours) >= NODES
     for name, node in ours.items():
+        if node["deprecated"]:  # a part of another node, which the editor does not offer
+            continue
         assert node["category"].startswith("StoryMotion/"), name
         assert node["description"], name
         for group in ("required", "optional"):
@@ -99,9 +101,9 @@ def test_distilled_workflow(comfy_client: ComfyClient, comfy_server: ComfyServer
     done = [each.done for each in shot if not each.text]
     # Newer servers send a message every so often, not one for each step.
     assert done == sorted(done) and len(set(done)) > 3, "the node's progress bar jumps"
-    # The first text is the forecast, if this machine has rendered shots before.
-    phases = list(dict.fromkeys(each.text for each in shot if each.text and not each.text.startswith("Forecast")))
-    assert phases == ["reading the prompt", "stage 1", "stage 2", "decoding"]
+    # Between them the forecast, and what is loaded where no test before has done it.
+    known = ["reading the prompt", "stage 1", "stage 2", "decoding"]
+    assert [text for text in dict.fromkeys(each.text for each in shot) if text in known] == known
 
 
 def test_two_stage_workflow(comfy_client: ComfyClient, comfy_server: ComfyServer, two_stage: Graph) -> None:

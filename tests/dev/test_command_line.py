@@ -212,7 +212,8 @@ def test_without_a_browser_its_tests_are_left_out_but_not_in_ci(tmp_path: Path, 
             (tmp_path / "bin" / program).symlink_to(found)
     # Not root: nothing is installed.
     code = "import os, sys; os.geteuid = lambda: 1000; from dev.command_line import run; sys.exit(run(sys.argv[1:]))"
-    run = dev("test", "--", "-q", code=code, root=tmp_path, PATH=str(tmp_path / "bin"), CI=ci, STORYMOTION_CHROMIUM="")
+    environ = {"PATH": str(tmp_path / "bin"), "CI": ci, "STORYMOTION_CHROMIUM": ""}
+    run = dev("test", "--", "-q", "-n", "0", code=code, root=tmp_path, **environ)
     assert "Browser tests are skipped: no Chromium or Chrome is installed.\n" in run.stdout, run
     assert "1 passed, 1 deselected" in run.stdout
     assert run.returncode == (1 if ci == "true" else 0)

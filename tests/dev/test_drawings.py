@@ -34,6 +34,8 @@ PICTURES = (
     ("workflows/07_one_stage.jpg", (512, 512), 70_000),
     ("workflows/08_story_distilled.jpg", (512, 512), 70_000),
     ("workflows/09_story_two_stage.jpg", (512, 512), 70_000),
+    ("workflows/10_seedance_shot.jpg", (512, 512), 70_000),
+    ("workflows/11_story_mixed_engines.jpg", (512, 512), 70_000),
 )
 SCENES = [place for place, _, _ in PICTURES if "scene" in place]
 THUMBNAILS = [place for place, _, _ in PICTURES if place.endswith(".jpg")]

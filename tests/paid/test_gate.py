@@ -16,7 +16,7 @@ from storymotion.messages import catalogue
 from storymotion.paid.billing import read_billing
 from storymotion.paid.checklist import SHIPPED_CHECKLIST, TOPICS, read_checklist
 from storymotion.paid.day import day_start, time_zone
-from storymotion.paid.gate import GateState, examine_gate, open_journal
+from storymotion.paid.gate import GATES, GateState, examine_gate, open_journal
 from storymotion.paid.journal_row import Shot
 from storymotion.paid.money import Quote
 from storymotion.paid.provider import SEEDANCE
@@ -203,8 +203,30 @@ def test_all_shut_gates_are_told_at_once_with_all_seven_facts(tmp_path: Path) ->
     state = examine_gate(SEEDANCE, tmp_path, [], 1, unpriced, OPEN, NOW)
     assert codes(state) == ["gate-no-price"] and state.quote == ()
     assert "\n\n" not in GateShut("x", state.shut, state.quote, state.facts).speak("ko")
+    said = GateShut("x", state.shut, state.quote, state.facts).as_value()
+    assert said.english.endswith("the billing gate is shut.") and "\n" not in said.english + said.korean
+    assert said.korean.endswith("\uc5c6\uc5c8\uc2b5\ub2c8\ub2e4.")  # "... there was none."
     unknown = UnknownModel("BytePlus", "model-9", "model-1")
     assert codes(examine_gate(SEEDANCE, tmp_path, [], 1, unknown, OPEN, NOW)) == ["gate-unknown-model"]
+
+
+def test_each_gate_is_told_by_name(user_folder: Path, tmp_path: Path) -> None:
+    state = examine(user_folder)
+    assert tuple(state.gates) == GATES and not any(state.gates.values())
+    state = examine(user_folder, SEEDANCE_ENABLED=None, SEEDANCE_MAX_USD_PER_DAY="junk", ARK_API_KEY="x")
+    shut = {name: [each.code for each in lines] for name, lines in state.gates.items() if lines}
+    assert shut == {
+        "enabled": ["gate-disabled"],
+        "day-cap": ["gate-cap-none", "billing-cap-unusable"],
+        "key": ["key-not-a-key"],
+    }
+    # Without a shot nobody asks for its price; without a journal nobody knows what was spent.
+    assert set(GATES) - set(examine(user_folder, ()).gates) == {"price", "max-usd"}
+    assert set(GATES) - set(examine(user_folder, max_usd=None).gates) == {"max-usd"}
+    assert set(GATES) - set(examine(user_folder, STORYMOTION_HOME="relative").gates) == {"run-cap", "day-cap", "latch"}
+    unknown = UnknownModel("BytePlus", "model-9", "model-1")
+    state = examine_gate(SEEDANCE, tmp_path, [], 1, unknown, OPEN, NOW)
+    assert [each.code for each in state.gates["price"]] == ["gate-unknown-model"] and "max-usd" not in state.gates
 
 
 def test_several_shots_count_together_for_the_caps_and_singly_for_max_usd(user_folder: Path) -> None:
@@ -225,6 +247,16 @@ def test_what_the_journal_knows_shuts_the_gate(user_folder: Path) -> None:
     assert codes(examine(user_folder, SEEDANCE_MAX_USD_PER_DAY="0.5")) == ["gate-latched"]
     journal.path.write_bytes(b"garbage" * 99)
     assert codes(examine(user_folder)) == ["gate-journal"]
+
+
+def test_a_journal_that_is_gone_is_not_begun_anew_beside_paid_videos(user_folder: Path) -> None:
+    videos = user_folder / "storymotion" / SEEDANCE.video_folder
+    videos.mkdir()
+    assert codes(examine(user_folder)) == []
+    (videos / "cgt-1.mp4").write_bytes(b"a paid video")
+    assert codes(examine(user_folder)) == ["gate-journal"]
+    open_journal(user_folder, {}).rows()
+    assert codes(examine(user_folder)) == []
 
 
 def test_the_home_can_be_another_existing_folder(user_folder: Path, tmp_path: Path) -> None:

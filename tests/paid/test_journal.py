@@ -12,6 +12,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -128,6 +129,30 @@ def test_a_task_that_ended_without_a_video_costs_nothing(journal: Journal, state
     assert journal.spend("byteplus", NOON).total == 0 and journal.unfinished("byteplus") == ()
     with pytest.raises(ValueError, match="downloaded"):
         journal.mark_ended(row, State.DOWNLOADED, "", "")
+
+
+def test_what_the_user_took_back_before_it_began_may_be_sent_again(journal: Journal) -> None:
+    running = journal.mark_submitted(reserve(journal).row, "cgt-1")
+    row = journal.take_back(running, "cancelled")
+    assert (row.state, row.settled, row.task_id) == (State.RELEASED, 0, None)
+    again = reserve(journal)
+    assert again.mine and journal.mark_submitted(again.row, "cgt-2").task_id == "cgt-2"
+    # Late news of the first attempt change nothing.
+    assert journal.take_back(running, "cancelled").state is State.SUBMITTED
+
+
+def test_room_for_several_shots_is_looked_for_without_reserving_it(journal: Journal) -> None:
+    reserve(journal)
+    journal.require_room("byteplus", 4 * PRICE, "run", caps(run="0.5"))
+    with pytest.raises(
+        CapReached, match=r"may cost \$0.5000, but of the cap X_MAX_USD_PER_RUN = \$0.5 already \$0.1000"
+    ):
+        journal.require_room("byteplus", 5 * PRICE, "run", caps(run="0.5"))
+    journal.require_room("byteplus", 5 * PRICE, "another run", caps(run="0.5"))
+    journal.latch("byteplus", "AccountOverdueError", "")
+    with pytest.raises(BillingLatched):
+        journal.require_room("byteplus", PRICE, "run", caps())
+    assert len(journal.rows()) == 1
 
 
 def test_usage_that_was_not_told_settles_at_the_quote_and_can_be_corrected(journal: Journal) -> None:
@@ -480,6 +505,7 @@ def test_a_read_only_folder_is_refused(readable_by_all: Path, made_before: bool)
         path.chmod(0o444)
     readable_by_all.chmod(0o555)
     code = """
+import psutil  # perhaps only root can read it
 if os.geteuid() == 0:
     os.seteuid(65534)  # root writes where it likes
 try:
@@ -497,16 +523,19 @@ def test_the_file_is_for_its_owner_only_and_syncs_fully(journal: Journal) -> Non
     if os.name != "nt":
         assert journal.path.stat().st_mode & 0o077 == 0
     with journal_file.JournalFile(journal.path).transaction() as connection:
-        assert connection.execute("PRAGMA synchronous").fetchone()[0] == 2  # FULL
-        assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
-
-
-def test_without_wal_the_journal_works_the_same(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal_file, "_write_ahead", lambda connection: None)
-    row = journal.mark_downloaded(succeeded(journal), "a.mp4", "00")
-    with journal_file.JournalFile(journal.path).transaction() as connection:
+        assert connection.execute("PRAGMA synchronous").fetchone()[0] == 3  # EXTRA
         assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "delete"
-    assert Journal(journal.path).rows() == (row,)
+
+
+def test_a_copy_of_the_file_is_the_whole_journal_though_another_process_has_it_open(
+    journal: Journal, tmp_path: Path
+) -> None:
+    reserve(journal)
+    with closing(sqlite3.connect(journal.path)) as other:
+        assert other.execute("SELECT count(*) FROM shots").fetchone()[0] == 1
+        reserve(journal, "b")
+        shutil.copyfile(journal.path, tmp_path / "copy.sqlite3")
+    assert Journal(tmp_path / "copy.sqlite3", journal._clock).rows() == journal.rows()
 
 
 # What is kept

@@ -19,6 +19,7 @@ from storymotion.paid.money import (
     Way,
     from_nano,
     krw_text,
+    quote_lines,
     to_nano,
     usd_of_tokens,
     usd_text,
@@ -118,6 +119,14 @@ def test_a_quote_over_the_target_tells_cheaper_ways() -> None:
         "Cheaper: 720p 16:9, 5 s, flex: $0.051909, 121 KRW per 8 s.",
         "Cheaper: LTX-2 on NVIDIA L40S: $0.0100, 24 KRW per 8 s.",
     ]
+
+
+def test_quotes_of_several_shots_are_summed_and_equal_ones_told_once() -> None:
+    other = replace(QUOTE, tokens=2 * QUOTE.tokens)
+    told = quote_lines([QUOTE, other, QUOTE])
+    assert told[0].values["shots"] == 3 and told[0].values["usd"] == usd_text(4 * QUOTE.usd)
+    assert [each.code for each in told].count("paid-quote") == 2
+    assert quote_lines([QUOTE]) == QUOTE.lines() and quote_lines([]) == ()
 
 
 def test_a_quote_within_the_target_tells_none() -> None:

@@ -23,6 +23,8 @@ from .transport import Broken, NotSent, Reply, Timeouts, exchange
 
 TASKS = "/contents/generations/tasks"
 MOST_REPLY_BYTES = 16 * 2**20
+# More than any shot, and few enough for what the journal can count.
+MOST_TOKENS = 2**40
 TASK_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 log = logging.getLogger(__name__)
@@ -192,10 +194,10 @@ def read_task(data: Any, secret: str) -> Task | None:
         id=task_id,
         status=redacted(status, secret),
         model=_text(data.get("model")),
-        created_at=_number(data.get("created_at")),
-        updated_at=_number(data.get("updated_at")),
+        created_at=_moment(data.get("created_at")),
+        updated_at=_moment(data.get("updated_at")),
         video_url=_text(content.get("video_url")) if isinstance(content, dict) else None,
-        tokens=int(tokens) if tokens is not None and tokens > 0 else None,
+        tokens=tokens if tokens is not None and 0 < tokens < MOST_TOKENS else None,
         seed=_number(data.get("seed")),
         resolution=_text(data.get("resolution")),
         ratio=_text(data.get("ratio")),
@@ -214,6 +216,12 @@ def _number(value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 2**53:
         return None
     return int(value)
+
+
+def _moment(value: object) -> int | None:
+    """Seconds since 1970, up to the year 2242; what is beyond (milliseconds) is no moment to ``datetime``."""
+    number = _number(value)
+    return number if number is not None and 0 <= number < 2**33 else None
 
 
 def _safe(task_id: str) -> str:

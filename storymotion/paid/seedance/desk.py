@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,14 +21,16 @@ from ..address import find_address
 from ..billing import JOURNAL_FILE, paid_home
 from ..journal import Journal
 from ..key import load_key
+from ..money import Way
 from ..provider import SEEDANCE
 from .client import SeedanceClient
 from .download import DownloadLimits
 from .models import USER_CATALOGUE, Catalogue, load_catalogue
 from .transport import Timeouts
 
-VIDEO_FOLDER = "seedance"
 SLICE_SECONDS = 0.5
+# What ``progress`` is told between two looks at the service.
+WAITING = "waiting"
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +58,15 @@ def tell_log(line: Line) -> None:
     log.warning("%s", line.speak())
 
 
+# Width and height in pixels and seconds of a shot -> what it would cost on this machine.
+LocalWays = Callable[[int, int, Decimal], tuple[Way, ...]]
+
+
+def no_local_ways(width: int, height: int, seconds: Decimal) -> tuple[Way, ...]:
+    """Of a machine that nothing is known of."""
+    return ()
+
+
 def utc_now() -> datetime:
     """The time."""
     return datetime.now(timezone.utc)
@@ -76,6 +88,7 @@ class Desk:
     pause: Callable[[float], None] | None = field(default=None, repr=False)
     clock: Callable[[], datetime] = field(default=utc_now, repr=False)
     patience: Patience = field(default_factory=Patience)
+    local_ways: LocalWays = field(default=no_local_ways, repr=False)
     timeouts: Timeouts = field(default_factory=Timeouts)
     download_limits: DownloadLimits = field(default_factory=DownloadLimits)
 
@@ -127,7 +140,7 @@ class Desk:
 
     def video_file(self, name: str) -> Path:
         """Where the video of that name is."""
-        return self.home / VIDEO_FOLDER / name
+        return self.home / SEEDANCE.video_folder / name
 
     def wait(self, seconds: float) -> None:
         """Sleep; ``progress`` can stop it."""
@@ -136,6 +149,6 @@ class Desk:
             return
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            self.progress(0, 1, "waiting")
+            self.progress(0, 1, WAITING)
             time.sleep(min(left, SLICE_SECONDS))
-        self.progress(0, 1, "waiting")
+        self.progress(0, 1, WAITING)

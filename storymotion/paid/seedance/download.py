@@ -27,6 +27,8 @@ FIRST_WAIT_SECONDS = 1.0
 # Whoever left a part behind was killed; one that is younger may be another process at work.
 SECONDS_UNTIL_A_PART_IS_RUBBISH = 24 * 3600
 GONE = (403, 404, 410)
+# The end of the name of what came whole and cannot be played here.
+UNDECODED = ".undecoded"
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,12 @@ class _TryAgain(Exception):
 
 
 def is_video_host(url: str, local: bool) -> bool:
-    """Whether ``url`` is at a host of the service, over TLS; with ``local`` (a test server) on this machine instead."""
+    """Whether ``url`` is at a host of the service, over TLS; with ``local`` (a test server) on this machine instead.
+
+    Not with characters that programs read differently: to urllib3 the host ends before a backslash.
+    """
+    if not url.isascii() or not url.isprintable() or any(character in url for character in " \\"):
+        return False
     try:
         address = urlsplit(url)
         host = (address.hostname or "").lower()
@@ -81,8 +88,9 @@ def fetch_video(
     """Put the video at ``url`` into the file ``target``; its sha256 (hex). At most five tries.
 
     Each try begins anew, in a file of its own; ``target`` appears whole, checked by decoding all of it, and
-    durable. ``new_url`` is asked once for another address when the store refuses the first. ``wait`` sleeps
-    between tries and may raise to stop, as ``progress`` may. Raises SeedanceForeignHost, Gone, NotFetched.
+    durable. What came in its full length and does not decode is kept beside it. ``new_url`` is asked once for another
+    address when the store refuses the first. ``wait`` sleeps between tries and may raise to stop, as ``progress``
+    may. Raises SeedanceForeignHost, Gone, NotFetched.
     """
     limits = limits or DownloadLimits()
     reason = ""
@@ -180,9 +188,15 @@ def _keep(stream: Stream, target: Path, progress: Progress, limits: DownloadLimi
             file.flush()
             os.fsync(file.fileno())
         wrong = why_not_playable(part)
+        undecoded = target.with_name(f"{target.name}{UNDECODED}")
+        if wrong is not None and length is not None:
+            # All that the store has of it. Perhaps only this machine cannot decode it, and tomorrow it is gone there.
+            part.replace(undecoded)
+            wrong = f"{wrong}, it is kept as {undecoded.name}"
         if wrong is not None:
             raise _TryAgain(f"the file is no whole video: {wrong}")
         part.replace(target)
+        undecoded.unlink(missing_ok=True)
         _sync_folder(target.parent)
         return digest.hexdigest()
     finally:

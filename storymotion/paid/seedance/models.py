@@ -24,6 +24,8 @@ RATIOS = ("16:9", "4:3", "1:1", "3:4", "9:16", "21:9")
 ADAPTIVE = "adaptive"
 AUTOMATIC_SECONDS = -1
 FRAMES_PER_SECOND = 24
+# Of a model of the user's that does not say: the fewest that any account has.
+DEFAULT_CONCURRENT = 3
 FLAGS = ("automatic_seconds", "last_frame", "seed", "camera_fixed", "sound", "adaptive_from_text")
 
 Pixels = Mapping[str, Mapping[str, tuple[int, int]]]
@@ -34,7 +36,7 @@ class Model:
     """One model. ``seconds``: (least, most); ``pixels``: resolution -> ratio -> (width, height).
 
     ``first_last_ratios``: the only ratios with a first and a last frame, None = all. ``retired``: the ISO
-    date on which the service shut it down, None = offered.
+    date on which the service shut it down, None = offered. ``concurrent``: tasks that an account runs at once.
     """
 
     id: str
@@ -52,6 +54,7 @@ class Model:
     adaptive_from_text: bool
     first_last_ratios: tuple[str, ...] | None = None
     retired: str | None = None
+    concurrent: int = DEFAULT_CONCURRENT
 
 
 @dataclass(frozen=True)
@@ -170,6 +173,7 @@ def _model(entry: Mapping[str, Any], pixels: Mapping[str, Pixels]) -> Model:
         service_tiers=_texts(entry["service_tiers"]),
         first_last_ratios=None if limited is None else _texts(limited),
         retired=None if retired is None else date.fromisoformat(retired).isoformat(),
+        concurrent=max(1, int(entry.get("concurrent", DEFAULT_CONCURRENT))),
         **{name: _flag(entry, name) for name in FLAGS},
     )
 

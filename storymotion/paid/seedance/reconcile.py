@@ -2,7 +2,7 @@
 
 The service has no idempotency key. What identifies a shot is its seed, which was sent explicitly and is told of a
 finished task, together with its model, resolution, ratio and duration. Models without a seed leave the time and the
-shape; where that could be two tasks, a human decides.
+shape, and a user can give one seed to many shots; where it could be two tasks, a human decides.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from enum import Enum
 
-from ...errors import AmbiguousSend, ProviderUnavailable, TaskTaken
+from ...errors import AmbiguousSend, ProviderUnavailable, ShotLost, TaskTaken
 from ..journal_row import Row, State
 from ..money import usd_text
 from ..provider import SEEDANCE
@@ -27,6 +27,8 @@ AFTER_SEND = timedelta(seconds=240)
 # Clocks of users can be wrong by hours (a wrong time zone); beyond a day a task is certainly another shot's.
 CLOCK_ERROR = timedelta(hours=26)
 RECORDS_KEPT = timedelta(days=7)
+# In the place of the id of a task.
+UNKNOWN_TASK = "?"
 
 
 class Finding(Enum):
@@ -54,9 +56,11 @@ def reconcile(row: Row, client: SeedanceClient, desk: Desk) -> Row:
     has not ended.
 
     Raises AmbiguousSend: not found yet, or a human has to decide; nothing has changed. ProviderUnavailable: the
-    shot was certainly never made, and is now RELEASED. KeyRefused, BillingRefused.
+    shot was certainly never made, and is now RELEASED. ShotLost: the service has forgotten whether it was, and it is
+    now LOST. KeyRefused, BillingRefused.
     """
     started = desk.clock()
+    never_seen = True
     while True:
         now = desk.journal.get(row.id)
         if now.state is not State.UNKNOWN:
@@ -70,6 +74,7 @@ def reconcile(row: Row, client: SeedanceClient, desk: Desk) -> Row:
             if refused.refusal.kind is Kind.BILLING:
                 desk.journal.latch(SEEDANCE.id, refused.refusal.code, refused.refusal.message)
             raise refused.refusal.error() from None
+        never_seen = never_seen and found is not None and found.finding is Finding.NONE
         if found is not None:
             ids = ", ".join(task.id for task in found.tasks)
             if found.finding is Finding.ONE:
@@ -82,10 +87,16 @@ def reconcile(row: Row, client: SeedanceClient, desk: Desk) -> Row:
             if found.finding is Finding.LATER:
                 limit = max(limit, desk.patience.task)
                 reason = f"one of these tasks may be it, which shows when it has ended: {ids}"
-            elif _is_surely_not_made(now, client, desk):
+        if (desk.clock() - started).total_seconds() >= limit:
+            # One list without it proves nothing: it may be from a copy that lags behind.
+            if never_seen and _is_surely_not_made(now, client, desk):
                 desk.journal.release(now, "the service has no such task")
                 raise ProviderUnavailable(SEEDANCE.name, "it never made the shot that was sent to it")
-        if (desk.clock() - started).total_seconds() >= limit:
+            if never_seen and desk.clock() - now.heartbeat_at > RECORDS_KEPT + CLOCK_ERROR:
+                # Nobody can tell any more. Its price counts once, instead of being reserved forever.
+                reason = "no answer to it came, and the service keeps its records for 7 days"
+                desk.journal.mark_lost(now, reason)
+                raise ShotLost(UNKNOWN_TASK, reason)
             raise _ambiguous(now, reason)
         desk.wait(max(desk.patience.poll, LIST_SECONDS))
 
@@ -105,13 +116,32 @@ def find(row: Row, tasks: tuple[Task, ...], desk: Desk) -> Found:
     in_time = [task for task in fitting if _is_near(row, task, BEFORE_SEND, AFTER_SEND)]
     open_in_time = [task for task in open_ones if _is_near(row, task, BEFORE_SEND, AFTER_SEND)]
     certain = [task for task in in_time if row.seed is None or task.seed == row.seed]
-    if len(certain) == 1 and not (row.seed is None and (open_in_time or _rivals(row, desk))):
+    if len(certain) == 1 and not (_rivals(row, desk) or (row.seed is None and open_in_time)):
         return Found(Finding.ONE, tuple(certain))
     if len(in_time) > 1 or (in_time and not open_ones):
         return Found(Finding.MANY, tuple(in_time))
     if open_ones:
         return Found(Finding.LATER, tuple(open_ones))
-    return Found(Finding.MANY, tuple(fitting)) if fitting else Found(Finding.NONE)
+    doubtful = fitting or _doubtful(row, tasks, owned, desk)
+    return Found(Finding.MANY, tuple(doubtful)) if doubtful else Found(Finding.NONE)
+
+
+def _doubtful(row: Row, tasks: tuple[Task, ...], owned: frozenset[str], desk: Desk) -> list[Task]:
+    """Tasks that cannot be given to ``row`` but speak against sending it again: a human has collected them by their
+    id, or the service calls the model by another name than was asked for (that of an endpoint, an alias).
+    """
+    strays = desk.journal.stray_task_ids(SEEDANCE.id)
+    return [
+        task
+        for task in tasks
+        if task.status not in ENDED
+        and (task.id in strays or (task.id not in owned and task.model not in (None, row.model)))
+        and _fits(row, task)
+        and (
+            _is_near(row, task, BEFORE_SEND, AFTER_SEND)
+            or (task.seed is not None and _is_near(row, task, CLOCK_ERROR, CLOCK_ERROR))
+        )
+    ]
 
 
 def _fits(row: Row, task: Task) -> bool:
@@ -141,11 +171,15 @@ def _is_near(row: Row, task: Task, before: timedelta, after: timedelta) -> bool:
 
 
 def _rivals(row: Row, desk: Desk) -> list[Row]:
-    """Other shots without a task that the same task could be."""
+    """Other shots without a task that the same task could be: with a seed those that were sent with the same one."""
     return [
         other
         for other in desk.journal.unfinished(SEEDANCE.id)
-        if other.id != row.id and other.task_id is None and other.model == row.model and _tier(other) == _tier(row)
+        if other.id != row.id
+        and other.task_id is None
+        and (other.model, other.seed, _tier(other)) == (row.model, row.seed, _tier(row))
+        # A shot that is being sent has no finished task, and only finished ones tell a seed.
+        and (row.seed is None or other.state is State.UNKNOWN)
     ]
 
 
@@ -154,7 +188,7 @@ def _is_surely_not_made(row: Row, client: SeedanceClient, desk: Desk) -> bool:
     age = desk.clock() - row.heartbeat_at
     return (
         row.key_fingerprint == client.fingerprint
-        and timedelta(seconds=desk.patience.surely_not_made) <= age < RECORDS_KEPT
+        and timedelta(seconds=desk.patience.surely_not_made) <= age < RECORDS_KEPT - CLOCK_ERROR
     )
 
 

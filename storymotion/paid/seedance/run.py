@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ...errors import NoPrice, PaidError, ProviderUnavailable, RequestRefused, ShotLost, UnknownModel
+from ...errors import JournalUnusable, NoPrice, PaidError, ProviderUnavailable, RequestRefused, ShotLost, UnknownModel
 from ...report import Line, line
 from ..gate import GateState, examine_gate
 from ..journal_row import SENDABLE_AGAIN, UNFINISHED, Row, Shot, State
@@ -15,8 +15,8 @@ from ..provider import SEEDANCE
 from .client import NoSuchTask, Refused, SeedanceClient, Task, Unclear, body_of
 from .desk import Desk
 from .models import Model
-from .quote import quote_shape
-from .reconcile import fits, reconcile
+from .quote import quote_shape, video_size
+from .reconcile import UNKNOWN_TASK, fits, reconcile
 from .request import (
     SeedanceRequest,
     check_request,
@@ -27,7 +27,7 @@ from .request import (
     request_digest,
 )
 from .send import send
-from .watch import ENDED, Video, ended_error, video_of, watch
+from .watch import ENDED, Video, ended_error, kept_video, video_of, watch
 
 # Another thread or process of ours is sending this very shot; it ends or counts as dead within the journal's lease.
 OTHER_SENDER_SECONDS = 1.0
@@ -68,7 +68,10 @@ def quote(request: SeedanceRequest, desk: Desk) -> Quote:
     """
     model = desk.catalogue.model(request.model)
     check_shape(request, model)
-    return quote_shape(request.shape(model), desk.catalogue, desk.settings)
+    shape = request.shape(model)
+    made = quote_shape(shape, desk.catalogue, desk.settings)
+    local = (way for way in desk.local_ways(*video_size(shape, model), made.seconds) if way.usd < made.usd)
+    return replace(made, alternatives=(*made.alternatives, *local))
 
 
 def gate(requests: Sequence[SeedanceRequest], desk: Desk, max_usd: float | None = None) -> GateState:
@@ -84,6 +87,22 @@ def gate(requests: Sequence[SeedanceRequest], desk: Desk, max_usd: float | None 
         except (UnknownModel, NoPrice) as error:
             unpriced = error
     return examine_gate(SEEDANCE, desk.user_folder, quotes, max_usd, unpriced, desk.environ, desk.clock())
+
+
+def is_sent(request: SeedanceRequest, desk: Desk) -> bool:
+    """Whether an earlier queue has sent this request and take, so that ``run_shot`` would pay nothing.
+
+    False, too, for a model that is not known and with a journal that cannot be read: both are gates, which say so.
+    Raises what the check of the request raises.
+    """
+    try:
+        model = desk.catalogue.model(request.model)
+        check_request(request, model)
+        digest = request_digest(request, model, desk.origin)
+        row = desk.journal.find(digest, request.take) if desk.journal.path.exists() else None
+    except (UnknownModel, JournalUnusable):
+        return False
+    return row is not None and row.state not in SENDABLE_AGAIN
 
 
 def run_shot(request: SeedanceRequest, desk: Desk, max_usd: float, run_id: str) -> PaidShot:
@@ -148,8 +167,12 @@ def adopt(desk: Desk, row_id: int, task_id: str) -> PaidShot:
 
 
 def release(desk: Desk, row_id: int) -> Row:
-    """A human has seen in the service's console that the UNKNOWN row was never made: it may be sent again."""
-    return desk.journal.release(desk.journal.get(row_id), "released by the user")
+    """A human has seen in the service's console that the UNKNOWN row was never made: it may be sent again.
+
+    Any other row, above all one that is just being sent, is handed back as it is.
+    """
+    row = desk.journal.get(row_id)
+    return desk.journal.release(row, "released by the user") if row.state is State.UNKNOWN else row
 
 
 def _checked(request: SeedanceRequest, desk: Desk, max_usd: float) -> tuple[Model, tuple[Line, ...]]:
@@ -186,8 +209,10 @@ def _fetched(row: Row, desk: Desk, collecting: bool = False) -> Video:
         row = desk.journal.get(row.id)
     if row.state in ENDED.values():
         raise ended_error(row)
+    if (kept := kept_video(row, desk)) is not None:
+        return kept
     if row.state is State.LOST and not collecting:
-        raise ShotLost(row.task_id or "", row.error_message or "it could not be fetched in time")
+        raise ShotLost(row.task_id or UNKNOWN_TASK, row.error_message or "it could not be fetched in time")
     if row.state in SENDABLE_AGAIN:
         said = row.error_code or row.state.value, (row.error_message or "it was not made").rstrip(".")
         raise RequestRefused(SEEDANCE.name, *said)

@@ -7,6 +7,7 @@ into a message: those hold whole addresses, which are signed, and headers.
 
 from __future__ import annotations
 
+import io
 import logging
 import ssl
 import time
@@ -27,11 +28,15 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 @dataclass(frozen=True)
 class Timeouts:
-    """Seconds: to connect; between two bytes of a reply; for a whole JSON reply."""
+    """Seconds: to connect; between two bytes of a reply; for a whole JSON reply; to send a whole request.
+
+    To connect, to send and to hear of it together are shorter than the lease of whoever sends (``owner.LEASE``).
+    """
 
     connect: float = 10.0
     silence: float = 60.0
     reply: float = 90.0
+    send: float = 90.0
 
 
 class NotSent(Exception):
@@ -100,9 +105,12 @@ def open_stream(
     Proxies of the environment are used, except for this machine's own addresses. Raises NotSent, Broken.
     """
     import requests
+    from urllib3.exceptions import HTTPError
 
     _keep_signatures_out_of_the_log()
     session = requests.Session()
+    # Even without following a redirect requests would read the address that it names, and all of its body.
+    session.get_redirect_target = lambda resp: None
     try:
         # requests would take a login for the host from ~/.netrc instead of the key.
         session.auth = _BearerKey(key)
@@ -114,13 +122,13 @@ def open_stream(
             response = session.request(
                 method,
                 url,
-                data=body,
+                data=None if body is None else _Body(body, timeouts.send),
                 headers=sent_headers,
                 timeout=(timeouts.connect, timeouts.silence),
                 allow_redirects=False,
                 stream=True,
             )
-        except requests.RequestException as error:
+        except (requests.RequestException, HTTPError) as error:
             failure = _failure_of(error)
         if failure is not None or response is None:
             # Outside the except block, so that the failure does not carry the exception with its secrets.
@@ -156,6 +164,19 @@ def exchange(
         if announced.isdecimal() and "content-encoding" not in stream.headers and len(content) != int(announced):
             raise Broken("the reply was cut off")
         return Reply(stream.status, stream.headers, bytes(content))
+
+
+class _Body(io.BytesIO):
+    """A request's body, sent piece by piece: in one piece it would have to go within the time to connect."""
+
+    def __init__(self, content: bytes, seconds: float) -> None:
+        super().__init__(content)
+        self._until = time.monotonic() + seconds
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if time.monotonic() > self._until:
+            raise TimeoutError("timed out")
+        return super().read(size)
 
 
 class _WithoutSignatures(logging.Filter):
@@ -195,21 +216,29 @@ class _BearerKey:
 def _failure_of(error: Exception) -> NotSent | Broken:
     """Whether the request can have reached the server: only what is known to fail before is NotSent."""
     import requests
-    from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
+    from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError, ProxyError
 
     cause = error.args[0] if error.args else None
     reason = cause.reason if isinstance(cause, MaxRetryError) else cause
-    if isinstance(error, (requests.ConnectTimeout, requests.exceptions.ProxyError)):
+    if isinstance(reason, ProxyError):
+        # Behind a proxy urllib3 calls a connection that broke after the request was sent by this name as well.
+        reason = reason.original_error
+    if isinstance(error, requests.ConnectTimeout) or _is_refused_by_proxy(reason):
         return NotSent("the connection was not made")
     if isinstance(error, requests.ConnectionError) and isinstance(reason, (NewConnectionError, ConnectTimeoutError)):
         return NotSent("the connection was not made")
     if isinstance(error, requests.exceptions.SSLError) and _is_certificate_error(error):
         return NotSent("its certificate cannot be trusted", lasting=True)
-    if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidHeader)):
-        return NotSent("the address or a header is malformed", lasting=True)
-    if isinstance(error, (requests.exceptions.MissingSchema, requests.exceptions.InvalidSchema)):
+    # Not InvalidHeader: that is said of an answer's headers too.
+    malformed = (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema, requests.exceptions.InvalidSchema)
+    if isinstance(error, malformed):
         return NotSent("the address is malformed", lasting=True)
     return Broken(_reason_of(error))
+
+
+def _is_refused_by_proxy(reason: object) -> bool:
+    """Whether a proxy did not open the tunnel, for which http.client has no class: it got nothing of the request."""
+    return isinstance(reason, OSError) and str(reason).startswith("Tunnel connection failed")
 
 
 def _is_certificate_error(error: BaseException | None) -> bool:

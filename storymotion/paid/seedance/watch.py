@@ -25,11 +25,13 @@ from ..money import usd_of_tokens
 from ..provider import SEEDANCE
 from .client import NoSuchTask, Refused, SeedanceClient, Task, Unclear
 from .desk import Desk
-from .download import Gone, NotFetched, fetch_video, file_sha256
+from .download import Gone, NotFetched, fetch_video, file_sha256, why_not_playable
 from .refusals import MODERATION, Kind
 
 SUCCEEDED = "succeeded"
 QUEUED = "queued"
+# Before the first look at a task.
+SUBMITTED = "submitted"
 ENDED = {"failed": State.FAILED, "expired": State.EXPIRED, "cancelled": State.CANCELLED}
 # Looks at the usual pace before they become rarer.
 FIRST_LOOKS = 24
@@ -56,6 +58,20 @@ def video_of(row: Row, desk: Desk) -> Path | None:
         return None
     path = desk.video_file(row.file)
     return path if file_sha256(path) == row.file_sha256 else None
+
+
+def kept_video(row: Row, desk: Desk) -> Video | None:
+    """The video of a shot that was fetched and never marked so: the process was killed in between, or the journal
+    could not be written. A file gets its name only when it is whole.
+    """
+    if row.state not in (State.SUCCEEDED, State.LOST) or row.file is not None or row.task_id is None:
+        return None
+    name = _file_name(row.task_id)
+    path = desk.video_file(name)
+    sha256 = file_sha256(path)
+    if sha256 is None or why_not_playable(path) is not None:
+        return None
+    return Video(desk.journal.mark_downloaded(row, name, sha256), path)
 
 
 def ended_error(row: Row) -> PaidError:
@@ -94,7 +110,7 @@ class _Watching:
         self.task_id = row.task_id
         self.client = client
         self.desk = desk
-        self.last_status = "submitted"
+        self.last_status = SUBMITTED
         self.looks = 0
 
     def until_video(self) -> Task:
@@ -138,7 +154,7 @@ class _Watching:
 
     def fetch(self, task: Task) -> Video:
         """The file of a finished task."""
-        name = f"{self.task_id}.mp4"
+        name = _file_name(self.task_id)
         path = self.desk.video_file(name)
         try:
             sha256 = fetch_video(
@@ -166,7 +182,7 @@ class _Watching:
     def stopped(self, cancels: bool) -> None:
         """The user stopped it: cancel what can be cancelled, say what cannot."""
         try:
-            if cancels and self.last_status == QUEUED and self._cancel():
+            if cancels and self.last_status in (SUBMITTED, QUEUED) and self._cancel():
                 self.desk.tell(line("seedance-cancelled", task=self.task_id))
                 return
         except (PaidError, Refused, NoSuchTask, Unclear) as failure:
@@ -179,7 +195,7 @@ class _Watching:
             return False
         if self.client.get(self.task_id).status != "cancelled":
             return False
-        self.row = self.desk.journal.mark_ended(self.row, State.CANCELLED, "", "cancelled by the user")
+        self.row = self.desk.journal.take_back(self.row, "cancelled by the user")
         return True
 
     def _look(self) -> Task:
@@ -234,6 +250,10 @@ class _Watching:
         return min(seconds, patience.longest_poll) * random.uniform(1.0, 1.2)
 
 
+def _file_name(task_id: str) -> str:
+    return f"{task_id}.mp4"
+
+
 def cost_of(task: Task, row: Row, desk: Desk) -> Decimal | None:
     """What a finished task cost in USD, None where its usage or its price is not known."""
     if task.tokens is None:
@@ -257,7 +277,7 @@ def listed(client: SeedanceClient, service_tier: str, wait: Callable[[float], No
             wait(LIST_SECONDS)  # the service answers one list a second
         tasks, total = client.list(service_tier, page, PAGE_SIZE)
         found |= {task.id: task for task in tasks}
-        if page * PAGE_SIZE >= total:
+        if page * PAGE_SIZE >= total or not tasks:
             break
         page += 1
     # A task that was deleted meanwhile moves the others one place up, and one of them past us.

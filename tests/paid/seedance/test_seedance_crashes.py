@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,19 @@ def test_killed_before_the_video_has_its_name(shop: Shop) -> None:
     assert part.stat().st_size > 0
     assert_paid_once(shop, shop.queue())
     assert shop.posts() == 1
+
+
+@pytest.mark.parametrize("state", ["succeeded", "lost"])
+def test_killed_between_the_name_and_the_journal(shop: Shop, state: str) -> None:
+    """Or the disk was too full for the journal: the service has thrown the video away, but it is here."""
+    made = shop.run()
+    with closing(sqlite3.connect(made.path.parents[1] / "journal.sqlite3")) as journal, journal:
+        journal.execute("UPDATE shots SET state = ?, file = NULL, file_sha256 = NULL, downloaded_at = NULL", (state,))
+    shop.server.clock.advance(2 * 86400)
+    requests = len(shop.server.requests())
+    again = shop.run()
+    assert again.path == made.path and again.row.state is State.DOWNLOADED
+    assert again.row.file_sha256 == made.row.file_sha256 and len(shop.server.requests()) == requests
 
 
 def test_fault_17_two_processes_queue_the_same_at_once(shop: Shop) -> None:

@@ -4,13 +4,16 @@ be taken up again. Faults 16 and 17 are in test_seedance_crashes.py, 18 to 20 in
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from dev.fake_seedance import FakeSeedance, recipes
+from dev.fake_seedance_client import PlainClient
 from storymotion.errors import (
     AmbiguousSend,
     BillingLatched,
@@ -32,6 +35,7 @@ from storymotion.paid.journal_row import OPEN, State
 from storymotion.paid.provider import SEEDANCE
 from storymotion.paid.seedance import watch
 from storymotion.paid.seedance.desk import Patience
+from storymotion.paid.seedance.request import SeedanceRequest
 from storymotion.paid.seedance.run import PaidShot, adopt, collect, release
 from storymotion.paid.seedance.transport import Timeouts
 
@@ -238,6 +242,72 @@ def test_without_the_account_that_sent_it_nothing_is_certain(shop: Shop) -> None
     assert shop.rows()[0].state is State.UNKNOWN
 
 
+def lose_the_answer(shop: Shop, request: SeedanceRequest = SMALL) -> None:
+    """The task is made; the user stops before it is looked for, and the service finishes it."""
+    shop.server.faults.add_recipe("02 reset after the task was made")
+    shop.stop_after = 0
+    with pytest.raises(Stopped):
+        shop.run(request)
+    shop.server.finish()
+
+
+def test_one_list_that_lacks_it_does_not_prove_that_it_was_never_made(shop: Shop) -> None:
+    lose_the_answer(shop)
+    shop.server.clock.advance(900)
+    shop.server.faults.add("body", on="list", body='{"total": 0, "items": []}')
+    assert isinstance(shop.queue_until_over(), PaidShot)
+    assert shop.posts() == len(shop.server.charges()) == 1
+
+
+def test_a_task_of_the_same_model_by_another_name_is_not_sent_again(shop: Shop) -> None:
+    """As of an endpoint of the user's own, whose tasks tell the model behind it."""
+    lose_the_answer(shop)
+    told = {**PlainClient(shop.server, KEY).ask("GET").json()["items"][0], "model": "seedance-1-0-pro-fast"}
+    shop.server.faults.add("body", on="list", body=json.dumps({"total": 1, "items": [told]}), times=0)
+    shop.server.clock.advance(900)
+    for _ in range(2):
+        with pytest.raises(AmbiguousSend, match=told["id"]):
+            shop.run()
+    assert shop.posts() == 1
+
+
+def test_a_lost_send_that_the_service_has_forgotten_counts_once_and_not_forever(shop: Shop) -> None:
+    lose_the_answer(shop)
+    journal = shop.desk().journal
+    shop.server.clock.advance(timedelta(days=9).total_seconds())
+    for _ in range(2):
+        with pytest.raises(ShotLost, match="7 days"):
+            shop.run()
+    assert shop.rows()[0].state is State.LOST and shop.posts() == 1
+    assert shop.settled() == SMALL_USD
+    tomorrow = journal.spend(SEEDANCE.id, shop.now() + timedelta(days=1))
+    assert tomorrow.total == 0 and collect(shop.desk()) == ()
+
+
+def test_times_and_usage_beyond_all_measure_do_not_stop_it(shop: Shop) -> None:
+    """Milliseconds would be years that no calendar has, and the journal counts to 2**63."""
+    lose_the_answer(shop)
+    (told,) = PlainClient(shop.server, KEY).ask("GET").json()["items"]
+    told |= {"created_at": 1_780_000_000_000, "updated_at": 1_780_000_000_000}
+    shop.server.faults.add("body", on="list", body=json.dumps({"total": 1, "items": [told]}), times=0)
+    shop.server.faults.add("change", on="poll", set={"usage.completion_tokens": 2**52, "updated_at": 10**15}, times=0)
+    assert shop.run().receipt.usd == SMALL_USD
+
+
+def test_a_clock_that_was_wrong_does_not_outlast_the_services_records(shop: Shop) -> None:
+    """It was two hours fast when the shot was sent: the seven days that a task is listed are over sooner."""
+    shop.server.faults.add_recipe("02 reset after the task was made")
+    shop.stop_after = 0
+    with pytest.raises(Stopped):
+        shop.run(clock=lambda: shop.now() + timedelta(hours=2))
+    shop.server.finish()
+    shop.server.clock.advance(timedelta(days=7, hours=1).total_seconds())
+    for _ in range(2):
+        with pytest.raises(AmbiguousSend):
+            shop.run()
+    assert shop.posts() == 1
+
+
 TWO = replace(SMALL, model="dreamina-seedance-2-0-mini-260615", duration=4, camera_fixed=False)
 
 
@@ -263,12 +333,55 @@ def test_two_lost_sends_without_a_seed_are_for_a_human(shop: Shop) -> None:
     assert shop.run(replace(TWO, take=2)).paid_earlier and shop.posts() == 2
 
 
+def test_lost_sends_whose_tasks_a_human_has_collected_are_not_sent_again(shop: Shop) -> None:
+    for take in (1, 2):
+        lose_the_answer(shop, replace(TWO, take=take))
+    for task in shop.server.tasks():
+        (only,) = collect(shop.desk(), task["id"])
+        assert only.shot is not None
+    shop.server.clock.advance(900)
+    for _ in range(2):
+        for take in (1, 2):
+            with pytest.raises(AmbiguousSend):
+                shop.run(replace(TWO, take=take))
+    assert shop.posts() == len(shop.server.charges()) == 2
+
+
+def test_two_lost_sends_with_the_same_seed_do_not_get_each_others_video(shop: Shop) -> None:
+    """A user who sets the seed sets it for many scenes; the one that is finished first is not the one asked for."""
+    scenes = [replace(SMALL, seed=42, prompt=prompt) for prompt in ("She turns her head.", "He laughs.")]
+    for scene, running in zip(scenes, (600, 10)):
+        shop.server.faults.add("task", queued_seconds=0, running_seconds=running)
+        shop.server.faults.add_recipe("02 reset after the task was made")
+        shop.stop_after = 0
+        with pytest.raises(Stopped):
+            shop.run(scene)
+    shop.server.clock.advance(60)
+    for scene in scenes:
+        with pytest.raises(AmbiguousSend):
+            shop.run(scene)
+    assert {row.state for row in shop.rows()} == {State.UNKNOWN} and shop.posts() == 2
+
+
 def test_a_human_says_that_a_send_was_never_made(shop: Shop) -> None:
     shop.server.faults.add_recipe("04 create 500, task not made")
     with pytest.raises(AmbiguousSend):
         shop.run()
     assert release(shop.desk(), shop.rows()[0].id).state is State.RELEASED
     assert shop.run().row.attempt == 2
+
+
+def test_a_shot_that_is_just_being_sent_cannot_be_released(shop: Shop) -> None:
+    shop.server.refuse_connections()
+    seen: list[State] = []
+
+    def pause(seconds: float) -> None:
+        seen.append(release(shop.desk(), shop.rows()[0].id).state)
+        shop.server.accept_connections()
+        shop.server.clock.advance(seconds)
+
+    assert shop.run(pause=pause).row.attempt == 1 and shop.posts() == 1
+    assert seen[0] is State.INTENT
 
 
 def test_collect_by_id_gives_a_lost_send_its_task(shop: Shop) -> None:
@@ -300,6 +413,14 @@ def test_fault_21_the_list_is_read_over_all_its_pages(shop: Shop, monkeypatch: p
     assert shop.run().row.task_id == shop.server.tasks()[0]["id"]
     assert max(int(seen.query.split("page_num=")[1].split("&")[0]) for seen in shop.server.requests("list")) == 3
     assert 429 not in [seen.reply for seen in shop.server.requests("list")]
+
+
+def test_a_list_that_promises_more_than_it_has_comes_to_an_end(shop: Shop) -> None:
+    lose_the_answer(shop)
+    shop.server.faults.add("change", on="list", set={"total": 10**9}, times=0)
+    with pytest.raises(AmbiguousSend, match="not whole"):
+        shop.run()
+    assert len(shop.server.requests("list")) < 100
 
 
 def test_a_flex_task_is_found_among_flex_tasks(shop: Shop) -> None:

@@ -9,7 +9,14 @@ from pathlib import Path
 import av
 import pytest
 
-from storymotion.errors import BillingLatched, CapReached, GateShut, KeyMissing, SeedancePromptCommand
+from storymotion.errors import (
+    BillingLatched,
+    CapReached,
+    GateShut,
+    KeyMissing,
+    SeedancePromptCommand,
+    SeedanceVideoNotFetched,
+)
 from storymotion.paid.journal_row import State
 from storymotion.paid.provider import SEEDANCE
 from storymotion.paid.seedance.desk import Patience
@@ -68,6 +75,19 @@ def test_a_file_that_was_deleted_or_changed_is_fetched_again(shop: Shop) -> None
     shot.path.write_bytes(b"changed")
     assert shop.run().path.read_bytes() == content
     assert len(shop.server.charges()) == 1
+
+
+def test_what_came_whole_and_cannot_be_played_here_is_kept_aside(shop: Shop) -> None:
+    """Of a codec that is not known here the file is all there is: the service throws it away after a day."""
+    of_tomorrow = "a film in the codec of tomorrow"
+    shop.server.faults.add("body", on="download", body=of_tomorrow, content_type="video/mp4", times=0)
+    with pytest.raises(SeedanceVideoNotFetched, match="kept as"):
+        shop.run()
+    (kept,) = (shop.folder / "storymotion" / "seedance").iterdir()
+    assert kept.read_text(encoding="utf-8") == of_tomorrow and kept.suffix == ".undecoded"
+    shop.server.faults.clear()
+    made = shop.run()
+    assert list(made.path.parent.iterdir()) == [made.path]
 
 
 def test_a_flex_shot_costs_half(shop: Shop) -> None:
@@ -159,8 +179,11 @@ def test_stopped_while_queued_it_is_cancelled_and_not_charged(shop: Shop) -> Non
         shop.run()
     assert [each.code for each in shop.told] == ["seedance-cancelled"]
     shop.server.finish()
-    assert shop.server.charges() == [] and shop.rows()[0].state is State.CANCELLED
+    assert shop.server.charges() == [] and shop.rows()[0].state is State.RELEASED
     assert shop.settled() == 0
+    # The user changes their mind: the same take is made after all, and is the only charge.
+    assert shop.run().receipt.usd == SMALL_USD
+    assert len(shop.server.charges()) == 1 and shop.posts() == 2
 
 
 def test_fault_19_stopped_while_running_it_is_kept_and_fetched_later(shop: Shop) -> None:

@@ -1,0 +1,187 @@
+"""What a line of dialogue wants: its intent, from marks, endings, sounds and stage directions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from .data import read
+from .speech import Speech, speech_of
+from .text import folded, stripped
+
+# In this order when two have the same score.
+INTENTS = ("silent", "narrate", "whisper", "sob", "laugh", "ask", "command", "exclaim", "hesitate", "plain")
+# A mark of exclamation anywhere outweighs one of question, as in the creator's rule; sounds and stage
+# directions (3 and more, see cues.json) outweigh marks, and marks what has none (1.7 and less).
+EXCLAMATION = 2.0
+QUESTION = 1.75
+EACH_MORE = 0.1
+MORE_AT_MOST = 0.4
+SHOUTED_COMMAND = 1.0
+SHOUTED_CAPITALS = 1.5
+NOTHING_SAID = 5.0
+IN_BRACKETS = 4.0
+PLAIN = 0.5
+
+DIRECTION = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|\*(?=\S)[^*]+(?<=\S)\*")
+CLAUSES = re.compile(r"[,.!?~;:\n\"]+")
+# In the order in which Unicode composes them (Hangul syllables, final consonants 1 to 27).
+FINAL_CONSONANTS = (
+    "\u3131\u3132\u3133\u3134\u3135\u3136\u3137\u3139\u313a\u313b\u313c\u313d\u313e\u313f"
+    "\u3140\u3141\u3142\u3144\u3145\u3146\u3147\u3148\u314a\u314b\u314c\u314d\u314e"
+)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read in a line.
+
+    ``intent``: one of INTENTS, the one with the highest of ``scores`` (0..5, only those above 0).
+    ``evidence``: the words or marks that decided, as they stand in the folded copy; empty for plain.
+    ``marks``: the folded copy. ``voiced``: something is said by somebody in the picture.
+    """
+
+    intent: str
+    scores: Mapping[str, float]
+    evidence: str
+    marks: str
+    voiced: bool
+    speech: Speech
+
+
+@dataclass(frozen=True)
+class _Cue:
+    intent: str
+    where: str
+    score: float
+    form: re.Pattern[str]
+    refused: re.Pattern[str] | None = None
+    language: str = ""
+    story_only: bool = False
+    without_marks: bool = False
+    only_with: str = ""
+    min_syllables: float = 0.0
+    unless_end: tuple[str, ...] = ()
+
+
+def read_line(dialogue: str) -> Reading:
+    """Read a line in any language. Deterministic, raises nothing, and the line itself is never altered."""
+    marks = folded(stripped(dialogue))
+    directions = [each for each in DIRECTION.findall(marks) if _says_something(each)]
+    spoken = DIRECTION.sub(lambda match: " " if _says_something(match[0]) else match[0], marks).strip()
+    core = spoken.strip(" \"'")
+    lines = core.lower()
+    label = next((cue for cue in _cues() if cue.where == "line start" and cue.score >= IN_BRACKETS), None)
+    labelled = label is not None and label.form.match(lines) is not None
+    speech = speech_of(core)
+    words = _says_something(core)
+    found: dict[str, tuple[float, str]] = {}
+
+    def add(intent: str, score: float, evidence: str) -> None:
+        if score > found.get(intent, (0.0, ""))[0]:
+            found[intent] = (score, evidence)
+
+    for intent, score, evidence in _evidence(lines, directions, speech, marks):
+        add(intent, score, evidence)
+    if not words and directions:
+        add("narrate", IN_BRACKETS, directions[0])
+    if "!" in marks:
+        more = min(EACH_MORE * (marks.count("!") - 1), MORE_AT_MOST)
+        add("exclaim", EXCLAMATION + more, "!")
+        if "command" in found:
+            add("command", found["command"][0] + SHOUTED_COMMAND, found["command"][1])
+    if "?" in marks:
+        add("ask", QUESTION, "?")
+    if _capitals(core):
+        add("exclaim", SHOUTED_CAPITALS, core.split()[0])
+    if words:
+        add("plain", PLAIN, "")
+    elif max((score for score, _ in found.values()), default=0.0) < QUESTION:
+        add("silent", NOTHING_SAID, "")
+    intent = max(found, key=lambda each: (found[each][0], -INTENTS.index(each)))
+    scores = {each: round(found[each][0], 3) for each in INTENTS if each in found}
+    voiced = bool(core) and intent not in ("silent", "narrate") and not labelled
+    return Reading(intent, scores, found[intent][1], marks, voiced, speech)
+
+
+def _evidence(lines: str, directions: list[str], speech: Speech, marks: str) -> Iterator[tuple[str, float, str]]:
+    """What the cues find: intent, score and the words. ``lines``: what is said, in small letters."""
+    clauses = [clause.strip() for clause in CLAUSES.split(lines) if clause.strip()]
+    aside = " ".join(directions).lower()
+    words = [word for clause in clauses for word in clause.split()]
+    somebody = any(each.search(lines) for each in _persons())
+    for cue in _cues():
+        if cue.language not in ("", speech.language) or cue.only_with not in marks:
+            continue
+        if (cue.story_only and somebody) or (cue.without_marks and set("!?") & set(marks)):
+            continue
+        if speech.syllables < cue.min_syllables or (clauses and clauses[-1].endswith(cue.unless_end)):
+            continue
+        for text, match in _places(cue, lines, clauses, words, aside):
+            found = match(text)
+            if found and not (cue.refused and cue.refused.search(text)):
+                yield cue.intent, cue.score, found[0].strip()
+                break
+
+
+def _places(cue: _Cue, lines: str, clauses: list[str], words: list[str], aside: str) -> Iterator:
+    """The texts in which a cue is looked for, each with how."""
+    if cue.where in ("anywhere", "direction"):
+        yield (lines if cue.where == "anywhere" else aside), cue.form.search
+    elif cue.where == "line start":
+        yield lines, cue.form.match
+    elif cue.where == "word":
+        yield from ((word, cue.form.fullmatch) for word in words)
+    elif cue.where == "clause start":
+        yield from ((clause, cue.form.match) for clause in clauses)
+    else:
+        yield from ((clause, cue.form.search) for clause in clauses)
+
+
+def _says_something(text: str) -> bool:
+    """Whether there is a letter or a digit in ``text``."""
+    return any(each.isalnum() for each in text)
+
+
+def _capitals(text: str) -> bool:
+    """Whether two words or more are shouted in capitals."""
+    letters = [each for each in text if each.isalpha()]
+    return len(letters) >= 6 and len(text.split()) > 1 and all("A" <= each <= "Z" for each in letters)
+
+
+@lru_cache(maxsize=1)
+def _persons() -> tuple[re.Pattern[str], ...]:
+    return tuple(re.compile(each) for each in read("cues.json")["first_and_second_person"])
+
+
+@lru_cache(maxsize=1)
+def _cues() -> tuple[_Cue, ...]:
+    return tuple(_cue(**each) for each in read("cues.json")["cues"])
+
+
+def _cue(intent: str, where: str, score: float, forms: list[str], **more) -> _Cue:
+    end = "$" if where == "clause end" else ""
+    refused = [f"(?:{each})$" for each in more.pop("except", [])] + [
+        f"^{each}" for each in more.pop("except_start", [])
+    ]
+    return _Cue(
+        intent,
+        where,
+        score,
+        re.compile(f"(?:{'|'.join(map(_expanded, forms))}){end}"),
+        re.compile("|".join(map(_expanded, refused))) if refused else None,
+        unless_end=tuple(more.pop("unless_end", ())),
+        **more,
+    )
+
+
+def _expanded(form: str) -> str:
+    """``form`` with every "<consonant>" replaced by the syllables that end in that consonant."""
+
+    def syllables(match: re.Match[str]) -> str:
+        final = FINAL_CONSONANTS.index(match[1]) + 1
+        return "[" + "".join(chr(0xAC00 + initial * 28 + final) for initial in range(399)) + "]"
+
+    return re.sub("<([\u3131-\u314e])>", syllables, form)

@@ -1,0 +1,120 @@
+"""What SeeDANCE nodes show before a shot is paid, and how paid ones are fetched; the service is the local one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from dev.fake_seedance import FakeSeedance
+from dev.fake_seedance_process import wiring
+from dev.processes import ROOT
+from dev.server import ComfyServer
+from storymotion.cost import CostSettings
+from storymotion.paid.billing import read_billing
+from storymotion.paid.money import krw_text, usd_text
+from storymotion.paid.provider import SEEDANCE
+from storymotion.paid.seedance.desk import Desk
+from storymotion.paid.seedance.request import SeedanceRequest
+from storymotion.paid.seedance.run import gate, quote, unfinished
+
+from ..comfy.test_paid_routes import SMALL, left_unfinished
+from .editor import Editor
+
+pytestmark = pytest.mark.browser
+Screenshot = Callable[[Page, str], Path]
+TEXTS = json.loads((ROOT / "js" / "texts" / "en.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def desk(comfy_server: ComfyServer, fake_seedance: FakeSeedance) -> Desk:
+    """The server's own journal, from this process."""
+    return Desk(comfy_server.data / "user", environ=wiring(fake_seedance.base_url, comfy_server.data))
+
+
+@pytest.fixture(params=["classic", "vue"])
+def either(request: pytest.FixtureRequest, page: Page, comfy_server: ComfyServer) -> Editor:
+    """The editor with an empty graph, in both ways of drawing nodes."""
+    editor = Editor(page, comfy_server.address)
+    editor.open(vue_nodes=request.param == "vue")
+    page.evaluate("() => app.graph.clear()")
+    return editor
+
+
+def price_line(desk: Desk, **asked: Any) -> str:
+    price = quote(SeedanceRequest(prompt="", **asked), desk)
+    figures = {"usd": usd_text(price.usd), "krw": krw_text(price.krw), "per8s": krw_text(price.krw_per_8s)}
+    return TEXTS["quote"].format(**figures)
+
+
+def test_the_quote_follows_the_inputs(either: Editor, desk: Desk) -> None:
+    asked = {**SMALL, "ratio": "16:9", "service_tier": "default"}
+    either.add("StoryMotionSeedanceQuote", asked)
+    shown = either.panel().locator(".storymotion-price")
+    expect(shown.locator(".storymotion-main")).to_have_text(price_line(desk, **asked))
+    price = quote(SeedanceRequest(prompt="", **asked), desk)
+    details = either.panel().locator(".storymotion-details .storymotion-row")
+    expect(details).to_have_text([each.speak("en") for each in price.lines()])
+    dearer = asked | {"resolution": "1080p", "duration": 10}
+    either.set_widgets("StoryMotionSeedanceQuote", dearer)
+    expect(shown.locator(".storymotion-main")).to_have_text(price_line(desk, **dearer))
+    assert price_line(desk, **dearer) != price_line(desk, **asked)
+    # What the service does not offer is said, and the editor goes on.
+    either.set_widgets("StoryMotionSeedanceQuote", {"duration": 60})
+    expect(shown.locator(".storymotion-problem")).to_contain_text("60")
+    assert either.page_errors == []
+
+
+def test_a_lock_says_why_and_the_day_what_is_left(either: Editor, desk: Desk, screenshot: Screenshot) -> None:
+    left_unfinished(desk, f"spent {len(desk.journal.rows()) if desk.journal.path.exists() else 0}")
+    asked = {**SMALL, "ratio": "16:9", "service_tier": "default"}
+    node = either.add("StoryMotionSeedance", {**asked, "max_usd": 0.0})
+    lock = either.panel().get_by_role("button", name="Locked")
+    state = gate([SeedanceRequest(prompt="", **asked)], desk, 0.0)
+    shut = {name: why for name, why in state.gates.items() if why}
+    assert list(shut) == ["max-usd"]
+    expect(lock).to_have_text(TEXTS["lock-shut"].format(count=1, all=len(state.gates)))
+    reasons = [each.speak("en") for why in shut.values() for each in why]
+    assert lock.get_attribute("title") == "\n".join(reasons)
+    # With the keyboard: the reasons as a list.
+    lock.focus()
+    either.page.keyboard.press("Enter")
+    expect(either.panel().get_by_role("list").first.get_by_role("listitem")).to_have_text(reasons)
+    spent = _spent_today(desk)
+    assert spent > 0
+    expect(either.panel().locator(".storymotion-today")).to_contain_text(f"({usd_text(spent)} USD)")
+    won = krw_text(spent * Decimal(str(CostSettings().krw_per_usd)))
+    expect(either.panel().locator(".storymotion-today")).to_contain_text(f"Today {won} KRW")
+    screenshot(either.page, f"paid_locked_{'vue' if either.page.locator('[data-node-id]').count() else 'classic'}")
+    either.set_widgets("StoryMotionSeedance", {"max_usd": 1.0})
+    expect(either.panel().get_by_role("button", name=TEXTS["lock-open"])).to_be_visible()
+    assert "storymotion_panel" not in either.prompt()[str(node)]["inputs"]
+    assert either.page_errors == []
+
+
+def test_unfinished_shots_are_listed_and_fetched(either: Editor, desk: Desk, screenshot: Screenshot) -> None:
+    mark = f"left behind {len(desk.journal.rows()) if desk.journal.path.exists() else 0}"
+    left_unfinished(desk, mark)
+    either.add("StoryMotionSeedance", dict(SMALL))
+    panel = either.panel()
+    waiting = len(unfinished(desk))
+    expect(panel.locator(".storymotion-count")).to_have_text(TEXTS["unfinished"].format(count=waiting))
+    expect(panel.locator(".storymotion-unfinished li").filter(has_text=mark)).to_be_visible()
+    screenshot(either.page, "paid_unfinished")
+    button = panel.get_by_role("button", name=TEXTS["collect"], exact=True)
+    button.focus()
+    either.page.keyboard.press("Enter")
+    expect(panel.locator(".storymotion-collected")).to_contain_text(".mp4", timeout=30_000)
+    expect(panel.locator(".storymotion-unfinished li").filter(has_text=mark)).to_have_count(0)
+    assert mark not in [row.prompt_start for row in unfinished(desk)]
+    assert either.page_errors == [] and either.error_toasts() == []
+
+
+def _spent_today(desk: Desk) -> Decimal:
+    caps = read_billing(SEEDANCE, desk.home, desk.environ).caps(SEEDANCE, desk.clock())
+    return desk.journal.spend(SEEDANCE.id, caps.day_start).total

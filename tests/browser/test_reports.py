@@ -1,0 +1,63 @@
+"""What nodes say after they ran, where nodes are parts of the page; on the canvas test_shipped_workflows.py looks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from dev.client import ComfyClient
+from dev.demo import REPLACED
+from dev.processes import ROOT
+from dev.server import ComfyServer
+
+from .conftest import shipped
+from .editor import Editor
+
+pytestmark = pytest.mark.browser
+SHOT, ENCODE = 6, 7
+TEXTS = json.loads((ROOT / "js" / "texts" / "en.json").read_text(encoding="utf-8"))
+
+
+def test_reports_and_video_stand_on_the_nodes(
+    page: Page, comfy_server: ComfyServer, comfy_client: ComfyClient, screenshot: Callable[[Page, str], Path]
+) -> None:
+    editor = Editor(page, comfy_server.address)
+    editor.open(vue_nodes=True)
+    editor.load(shipped("01_distilled_shot"))
+    editor.complaints()
+    editor.close_dialogs()
+    for class_type, values in REPLACED.items():
+        editor.set_widgets(class_type, values)
+    editor.set_widgets("StoryMotionShotPlan", {"seconds": 1.0})
+    # A shot that ComfyUI has in its cache is not made, and says nothing.
+    editor.set_widgets("StoryMotionDistilled", {"seed": 1201})
+    before = set(comfy_client.get("/history"))
+    encoded = page.locator(f"[data-node-id='{ENCODE}']")
+    expect(encoded.locator(".storymotion-panel")).to_have_text(TEXTS["report-later"])
+    editor.run()
+    expect(encoded.locator(".storymotion-panel")).to_contain_text("448 x 256", timeout=90_000)
+    expect(encoded.locator("video")).to_have_count(1)
+    page.wait_for_function(f"() => document.querySelector(\"[data-node-id='{ENCODE}'] video\").videoWidth === 448")
+    (entry,) = [entry for key, entry in comfy_client.get("/history").items() if key not in before]
+    for node in (SHOT, ENCODE):
+        (report,) = entry["outputs"][str(node)]["text"]
+        assert editor.told(node) == report.splitlines()
+    page.evaluate(
+        """id => {
+            app.canvas.ds.scale = 1
+            app.canvas.centerOnNode(app.graph.getNodeById(id))
+            app.canvas.setDirty(true, true)
+        }""",
+        SHOT,
+    )
+    expect(page.locator(f"[data-node-id='{SHOT}'] .storymotion-panel")).to_contain_text("25 frames")
+    # A long report is scrolled, and does not push the node over the next one.
+    height = "document.querySelector(\"[data-node-id='6'] .storymotion-panel\").clientHeight"
+    assert page.evaluate(f"() => {height}") < 200
+    screenshot(page, "reports_vue")
+    assert editor.page_errors == []
+    assert editor.error_toasts() == []
