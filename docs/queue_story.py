@@ -206,7 +206,8 @@ def main() -> int:
     except NoFilm as error:
         print(error, file=sys.stderr)
         return 2
-    reports = [text for output in outputs for text in output.get("text", [])]
+    # A node shows its report itself, and a Preview beside it shows the same.
+    reports = list(dict.fromkeys(text for output in outputs for text in output.get("text", [])))
     print("\n\n".join(reports))
     # A row of the report begins "Scene 3 (bridge): done." or "reused ..." or "failed." with the reason.
     return 1 if any(re.search(r"^Scene \d.*: failed\.", report, re.MULTILINE) for report in reports) else 0

@@ -82,11 +82,6 @@ class GateState:
         return self.clearance
 
 
-def open_journal(user_folder: Path, environ: Mapping[str, str] = os.environ) -> Journal:
-    """The journal of ComfyUI's ``user_folder``. Raises JournalUnusable where STORYMOTION_HOME is wrong."""
-    return Journal(paid_home(user_folder, environ) / JOURNAL_FILE)
-
-
 def examine_gate(
     provider: Provider,
     user_folder: Path,

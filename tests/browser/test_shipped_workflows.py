@@ -104,9 +104,14 @@ def test_templates_offer_them_with_pictures(editor: Editor, screenshot: Screensh
     for name in shipped_names():
         title = dialog.get_by_text(name, exact=True)
         card = title.locator("xpath=ancestor::*[.//img][1]")
-        card.scroll_into_view_if_needed()  # which makes the page load the picture
+        # The page may draw its cards anew at any time.
+        for _ in range(300):
+            card.scroll_into_view_if_needed()  # which makes the page load the picture
+            if card.evaluate(loaded):
+                break
+            page.wait_for_timeout(100)
+        assert card.evaluate(loaded), name
         expect(title).to_be_visible()
-        page.wait_for_function(loaded, arg=card.element_handle())
     screenshot(page, "templates")
 
     dialog.get_by_text("01_distilled_shot", exact=True).click()

@@ -13,10 +13,11 @@ import pytest
 
 from storymotion.errors import CapReached, GateShut, JournalUnusable, NoPrice, UnknownModel
 from storymotion.messages import catalogue
-from storymotion.paid.billing import read_billing
+from storymotion.paid.billing import JOURNAL_FILE, paid_home, read_billing
 from storymotion.paid.checklist import SHIPPED_CHECKLIST, TOPICS, read_checklist
 from storymotion.paid.day import day_start, time_zone
-from storymotion.paid.gate import GATES, GateState, examine_gate, open_journal
+from storymotion.paid.gate import GATES, GateState, examine_gate
+from storymotion.paid.journal import Journal
 from storymotion.paid.journal_row import Shot
 from storymotion.paid.money import Quote
 from storymotion.paid.provider import SEEDANCE
@@ -239,7 +240,7 @@ def test_several_shots_count_together_for_the_caps_and_singly_for_max_usd(user_f
 
 def test_what_the_journal_knows_shuts_the_gate(user_folder: Path) -> None:
     clearance = examine(user_folder, (QUOTE,) * 5).require()
-    journal = open_journal(user_folder, {})
+    journal = Journal(paid_home(user_folder, {}) / JOURNAL_FILE)
     for name in "abcde":
         row = clearance.reserve(a_shot(name), QUOTE, "run").row
     assert codes(examine(user_folder, SEEDANCE_MAX_USD_PER_DAY="0.5")) == ["gate-cap-day"]
@@ -255,7 +256,7 @@ def test_a_journal_that_is_gone_is_not_begun_anew_beside_paid_videos(user_folder
     assert codes(examine(user_folder)) == []
     (videos / "cgt-1.mp4").write_bytes(b"a paid video")
     assert codes(examine(user_folder)) == ["gate-journal"]
-    open_journal(user_folder, {}).rows()
+    Journal(paid_home(user_folder, {}) / JOURNAL_FILE).rows()
     assert codes(examine(user_folder)) == []
 
 
@@ -266,7 +267,7 @@ def test_the_home_can_be_another_existing_folder(user_folder: Path, tmp_path: Pa
     clearance = examine(user_folder, STORYMOTION_HOME=str(home), SEEDANCE_MAX_USD_PER_RUN=None).require()
     assert clearance.journal.path == home / "journal.sqlite3" and clearance.caps.run == Decimal("0.2")
     with pytest.raises(JournalUnusable, match="STORYMOTION_HOME"):
-        open_journal(user_folder, {"STORYMOTION_HOME": str(home / "gone")})
+        paid_home(user_folder, {"STORYMOTION_HOME": str(home / "gone")})
 
 
 # The day
