@@ -9,9 +9,11 @@ from ..errors import StoryMotionError
 from ..report import line
 from . import fit_working
 from .abilities import installed
-from .fit import RAM_MARGIN, RESERVE, AmongOthers, Weighed, plan_weighed, reference_scale, weigh_files
+from .fit import RAM_MARGIN, AmongOthers, plan_weighed
+from .fit_budget import RESERVE
 from .fit_phases import UPSAMPLER, models_of, prompts_of, transformers_of
 from .fit_plan import Machine, MemoryPlan
+from .fit_weigh import LoraFacts, Weighed, lora_facts, weigh_files
 from .fit_working import Widths
 from .lora_rules import all_loras, check_fp8_loras
 from .models import OFFLOADS
@@ -61,7 +63,7 @@ def plan_queue(shots: Mapping[int, Checked], machine: Machine) -> tuple[QueuePla
     plans, refused = planner.plan_all(shots, None)
     if plans and len(shots) > 1:
         shots = _with_one_precision({index: shots[index] for index in plans}, plans)
-        plans, more = planner.plan_all(shots, _among_others(shots, plans, machine))
+        plans, more = planner.plan_all(shots, _among_others(shots, plans, planner.translated(shots), machine))
         refused |= more
     if not plans:
         return None, refused
@@ -90,17 +92,23 @@ def _with_one_precision(shots: Mapping[int, Checked], plans: Mapping[int, Memory
     return {index: settled(checked) for index, checked in shots.items()}
 
 
-def _among_others(shots: Mapping[int, Checked], plans: Mapping[int, MemoryPlan], machine: Machine) -> AmongOthers:
+def _among_others(
+    shots: Mapping[int, Checked], plans: Mapping[int, MemoryPlan], translated: list[str], machine: Machine
+) -> AmongOthers:
     models = [checked.models for checked in shots.values()]
     files = {(each.checkpoint, each.text_encoder, each.precision) for each in models}
     transformers = set().union(*(transformers_of(checked.models, checked.shot) for checked in shots.values()))
     on_cpu = any(plan.text_encoder_device == "cpu" for plan in plans.values())
-    # Models of several checkpoints are not planned to be kept together.
-    # The stingiest that one of them needs.
-    offload = max((plan.offload for plan in plans.values()), key=OFFLOADS.index)
+    # The stingiest that one of them needs, unless another one could not be made with it.
+    stingiest = max(plans.values(), key=lambda plan: OFFLOADS.index(plan.offload))
+    offload, why = stingiest.offload, [each for each in stingiest.lines if each.code.startswith("fit-offload")]
+    if offload == "disk" and translated:
+        offload, why = "cpu", [line("fit-offload-lora", name=translated[0])]
     if offload != "none":
         on_cpu = machine.device == "cpu"
-    return AmongOthers(len(transformers), "cpu" if on_cpu else machine.device, len(files) == 1, offload)
+    # Models of several checkpoints are not planned to be kept together.
+    keeps = len(files) == 1
+    return AmongOthers(len(transformers), "cpu" if on_cpu else machine.device, keeps, offload, tuple(why))
 
 
 class _Planner:
@@ -109,7 +117,7 @@ class _Planner:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._weighed: dict[Hashable, Weighed] = {}
-        self._scales: dict[Hashable, int] = {}
+        self._loras: dict[Hashable, LoraFacts] = {}
 
     def plan_all(
         self, shots: Mapping[int, Checked], among: AmongOthers | None
@@ -124,7 +132,7 @@ class _Planner:
 
     def _plan(self, checked: Checked, among: AmongOthers | None) -> MemoryPlan:
         models, shot = checked.models, checked.shot
-        plan = plan_weighed(self._weigh(checked), models, shot, self._machine, self._scale(checked), among)
+        plan = plan_weighed(self._weigh(checked), models, shot, self._machine, self._lora_facts(checked), among)
         if installed().generation == "1.0":  # 1.2 rounds in another way where there is no Triton
             check_fp8_loras(all_loras(models, shot), plan.precision, self._machine.device)
         return plan
@@ -136,13 +144,21 @@ class _Planner:
             self._weighed[key] = weigh_files(models, checked.checkpoint, shot)
         return self._weighed[key]
 
-    def _scale(self, checked: Checked) -> int:
-        if not isinstance(checked.shot, ICLoraShot):
-            return 1
-        loras = all_loras(checked.models, checked.shot)
-        if loras not in self._scales:
-            self._scales[loras] = reference_scale(checked.models, checked.shot)
-        return self._scales[loras]
+    def translated(self, shots: Mapping[int, Checked]) -> list[str]:
+        """LoRAs that keep weights from being streamed from the file, but of shots whose user asks for just that."""
+        return [
+            name
+            for checked in shots.values()
+            if checked.models.offload != "disk"
+            for name in self._lora_facts(checked).translated
+        ]
+
+    def _lora_facts(self, checked: Checked) -> LoraFacts:
+        models, shot = checked.models, checked.shot
+        key = (models.checkpoint, all_loras(models, shot), isinstance(shot, ICLoraShot))
+        if key not in self._loras:
+            self._loras[key] = lora_facts(models, checked.checkpoint, shot)
+        return self._loras[key]
 
     def at_once(self, shots: list[Checked], plan: MemoryPlan) -> int:
         """How many of ``shots`` may wait: at least one, which is the one that runs."""

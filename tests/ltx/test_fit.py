@@ -14,15 +14,16 @@ from typing import Any
 import pytest
 
 from dev.tiny_models import TinyModels
-from storymotion.errors import DoesNotFit, PrecisionDoesNotFit, TextEncoderIncomplete
+from storymotion.errors import DoesNotFit, LoraNotStreamable, PrecisionDoesNotFit, TextEncoderIncomplete
 from storymotion.ltx import compat
 from storymotion.ltx.abilities import INSTALL_1_2, SDK_1_2
 from storymotion.ltx.checkpoint import TRANSFORMER, inspect_checkpoint
-from storymotion.ltx.fit import Weighed, plan_memory, plan_weighed, weigh_models
+from storymotion.ltx.fit import plan_memory, plan_weighed
 from storymotion.ltx.fit_load import without_connectors
 from storymotion.ltx.fit_phases import distinct_transformers
 from storymotion.ltx.fit_plan import GIB, Machine, MemoryPlan
 from storymotion.ltx.fit_sizes import component_sizes, weigh
+from storymotion.ltx.fit_weigh import LoraFacts, Weighed, weigh_models
 from storymotion.ltx.meter import DECODING, READING, STAGE_1, STAGE_2
 from storymotion.ltx.models import Lora, ModelSet
 from storymotion.ltx.shots import (
@@ -323,7 +324,7 @@ def test_transformers_are_counted_as_the_pipelines_build_them() -> None:
 
 
 def working(shot: Shot, phase: str, reference_scale: int = 1) -> int:
-    made = plan_weighed(released("2.3"), MODELS, shot, cuda(139.8), reference_scale)
+    made = plan_weighed(released("2.3"), MODELS, shot, cuda(139.8), LoraFacts(reference_scale))
     return next(each.working for each in made.phases if each.name == phase)
 
 
@@ -468,8 +469,11 @@ def test_planning_does_not_import_torch() -> None:
 # --- weights that are streamed (SDK 1.2) -------------------------------------------------------------------------
 
 
-def plan_1_2(machine: Machine, offload: str = "auto", shot: Shot = FIVE_SECONDS) -> MemoryPlan:
-    return plan_weighed(weigh_models(headers("2.3"), SDK_1_2), replace(MODELS, offload=offload), shot, machine)
+def plan_1_2(
+    machine: Machine, offload: str = "auto", shot: Shot = FIVE_SECONDS, translated: tuple[str, ...] = ()
+) -> MemoryPlan:
+    weighed, models = weigh_models(headers("2.3"), SDK_1_2), replace(MODELS, offload=offload)
+    return plan_weighed(weighed, models, shot, machine, LoraFacts(translated=translated))
 
 
 @pytest.mark.parametrize(
@@ -502,6 +506,17 @@ def test_who_asks_for_it_gets_it() -> None:
     assert asked.peak.peak < 16 * GIB < plan_1_2(cuda(79, 128)).peak.peak
     with pytest.raises(DoesNotFit):
         plan_1_2(cuda(12, 64), "none")
+
+
+def test_a_lora_that_cannot_be_streamed_from_the_file_makes_it_main_memory() -> None:
+    short = cuda(22.3, 32)
+    assert plan_1_2(short).offload == "disk" and "fit-offload-lora" not in codes(plan_1_2(short))
+    made = plan_1_2(short, translated=("kohya.safetensors",))
+    assert made.offload == "cpu" and {"fit-offload", "fit-offload-lora"} <= set(codes(made))
+    assert "'kohya.safetensors'" in next(line.speak() for line in made.lines if line.code == "fit-offload-lora")
+    assert "fit-offload-lora" not in codes(plan_1_2(cuda(22.3, 64), translated=("kohya.safetensors",)))
+    with pytest.raises(LoraNotStreamable, match=r"kohya\.safetensors"):
+        plan_1_2(cuda(22.3, 16), translated=("kohya.safetensors",))
 
 
 def test_sdk_1_0_says_what_it_takes() -> None:

@@ -18,8 +18,8 @@ from dev.direct_sdk import call_sdk
 from dev.tiny_models import TinyModels
 from storymotion.errors import NoRoomForFrames, RenderFailed, SizeNotMultiple, UnreadableImage
 from storymotion.ltx import fit_queue, fit_working
-from storymotion.ltx.fit import weigh_files
 from storymotion.ltx.fit_phases import prompts_of
+from storymotion.ltx.fit_weigh import weigh_files
 from storymotion.ltx.host import Host
 from storymotion.ltx.models import Lora, ModelSet
 from storymotion.ltx.preflight import check

@@ -21,10 +21,12 @@ from dev.direct_sdk import call_sdk
 from dev.tiny_models import TinyModels
 from storymotion import errors
 from storymotion.ltx import blocks_1_2, sdk_1_2
+from storymotion.ltx.fit_plan import GIB, Machine
+from storymotion.ltx.fit_queue import plan_queue
 from storymotion.ltx.fit_sizes import ModelHeaders, streamed_sizes, weigh
 from storymotion.ltx.headers import read_header
 from storymotion.ltx.models import Lora, ModelSet
-from storymotion.ltx.preflight import check
+from storymotion.ltx.preflight import Checked, check
 from storymotion.ltx.render import Order, RenderedShot, render_shot, render_shots
 from storymotion.ltx.residents import Residents
 from storymotion.ltx.shots import (
@@ -154,6 +156,30 @@ def test_a_lora_that_has_to_be_translated_is_not_streamed_from_disk(
         render_shot(chosen, distilled)
     ours = render_shot(replace(chosen, offload="cpu"), distilled)
     assert same(ours, *call_sdk(models, distilled, loras=((plain, 0.7),)))
+
+
+def test_scenes_are_streamed_from_main_memory_where_a_lora_of_one_needs_it(
+    models: ModelSet, distilled: DistilledShot, tmp_path: Path
+) -> None:
+    numbers = pairs_for(check(models, distilled).checkpoint)
+    kohya = Lora(save(tmp_path / "kohya.safetensors", tensors_of(numbers, "kohya")), 0.7)
+    # Nothing fits on the card, and main memory has room for the models but not for the margin.
+    short = Machine("cuda", "small card", GIB, GIB // 4, 8 * GIB, 2 * GIB)
+    auto, translated = check(models, distilled), check(models.with_lora(kohya), distilled)
+    from_file = check(replace(models, offload="disk"), distilled)
+
+    def planned(*shots: Checked) -> tuple[str, list[str]]:
+        queue, refused = plan_queue(dict(enumerate(shots)), short)
+        assert queue is not None and not refused
+        return queue.plan.offload, [line.code for line in queue.plan.lines if line.code.startswith("fit-offload")]
+
+    assert planned(auto) == planned(auto, auto) == ("disk", ["fit-offload"])
+    assert planned(translated) == ("cpu", ["fit-offload", "fit-offload-lora"])
+    assert planned(translated, translated) == planned(translated)
+    for other in (auto, from_file):
+        assert planned(other, translated) == planned(translated, other) == ("cpu", ["fit-offload-lora"])
+    asked = check(replace(models.with_lora(kohya), offload="disk"), distilled)
+    assert planned(from_file, asked) == ("disk", []), "whoever asks for it learns why it cannot be"
 
 
 def test_passes_of_guidance_run_together(models: ModelSet, two_stage: TwoStageShot) -> None:
