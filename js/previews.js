@@ -7,7 +7,8 @@ import { said, say } from "./words.js"
 
 const MAPPER = ["dialogue", "scene", "style", "guard", "preset", "engine", "seconds", "seed", "lint"]
 const PLAN = ["seconds", "fps", "size", "stages"]
-const MODEL = ["checkpoint", "text_encoder", "spatial_upscaler", "precision", "keep"]
+const FILES = ["checkpoint", "text_encoder", "video_vae", "audio_vae"]
+const MODEL = [...FILES, "spatial_upscaler", "precision", "keep", "offload"]
 const LORA = ["lora", "strength", "stages"]
 const SHOT = ["width", "height", "frames", "fps"]
 const OWN_LORA = { StoryMotionTwoStage: "distilled_lora", StoryMotionKeyframes: "distilled_lora", StoryMotionICLora: "ic_lora" }
@@ -95,8 +96,9 @@ function loraQuestion(node) {
   if (linked.length) return later(linked)
   const { model } = upstream(node)
   if (!model) return { text: say("no-model") }
-  if (isLinked(model, "checkpoint")) return later(["checkpoint"])
-  return { get: "ltx/lora", values: { ...values, checkpoint: valueOf(model, "checkpoint") } }
+  const files = inputsOf(model, FILES)
+  if (files.linked.length) return later(files.linked)
+  return { get: "ltx/lora", values: { ...values, ...files.values } }
 }
 
 // The LTX-2 Model at the begin of a chain of LoRAs.

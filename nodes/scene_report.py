@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from ..storymotion.cost import Rate, cost_lines, shot_cost, story_lines
 from ..storymotion.errors import StoryMotionError
-from ..storymotion.ltx.render import LOADING, RenderedShot
+from ..storymotion.ltx.render import RenderedShot
+from ..storymotion.ltx.render_queue import LOADING
 from ..storymotion.messages import Bilingual
 from ..storymotion.report import Line, line
 from .settings import cost_settings

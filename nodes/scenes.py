@@ -17,7 +17,8 @@ from ..storymotion.ltx.fit_phases import models_of
 from ..storymotion.ltx.fit_queue import QueuePlan
 from ..storymotion.ltx.host import Host
 from ..storymotion.ltx.preflight import Checked
-from ..storymotion.ltx.render import LOADING, Order, RenderedQueue, RenderedShot, render_shots
+from ..storymotion.ltx.render import Order, RenderedQueue, RenderedShot, render_shots
+from ..storymotion.ltx.render_queue import LOADING
 from ..storymotion.ltx.shots import DistilledShot, ICLoraShot, KeyframesShot, OneStageShot, Shot, TwoStageShot
 from ..storymotion.media.sound import Sound
 from ..storymotion.report import Line, speak

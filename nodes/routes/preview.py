@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from ...storymotion.errors import RequestNotJson, UnknownChoice, ValueOutOfRange
-from ...storymotion.ltx.checkpoint import inspect_checkpoint
 from ...storymotion.ltx.fit import plan_memory
 from ...storymotion.ltx.lora import match_lora
 from ...storymotion.ltx.lora_rules import all_loras, check_fp8_loras
 from ...storymotion.ltx.machine import this_machine
-from ...storymotion.ltx.models import BOTH_STAGES, KEEPS, PRECISIONS, Lora, ModelSet
+from ...storymotion.ltx.models import BOTH_STAGES, KEEPS, OFFLOADS, PRECISIONS, Lora, ModelSet
 from ...storymotion.ltx.shots import DistilledShot, ICLoraShot, KeyframesShot, OneStageShot, Shot, TwoStageShot
+from ...storymotion.ltx.split_files import inspect_models
 from ...storymotion.motion.mapper import AUTO, map_motion
 from ...storymotion.shot import check_frames, check_size, plan_shot
-from ..folders import CHECKPOINTS, LORAS, NONE, TEXT_ENCODERS, UPSCALERS, path_of
+from ..folders import CHECKPOINTS, LORAS, NONE, TEXT_ENCODERS, UPSCALERS, VAES, path_of
 from ..scenes import GUEST
 from .json_route import JsonRoute, said_all
 from .values import number_of, text_of, whole_of
@@ -90,10 +91,19 @@ def shot_plan(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def lora_match(values: Mapping[str, Any]) -> dict[str, Any]:
-    """How StoryMotionLTX2Lora's file fits the ``checkpoint``. Raises NotANumber and what ``match_lora`` raises."""
+    """How StoryMotionLTX2Lora's file fits the model, whose files are named as StoryMotionLTX2Model names them.
+
+    Raises NotANumber and what ``inspect_models`` and ``match_lora`` raise.
+    """
     strength, stages = number_of(values, "strength", 1), text_of(values, "stages", BOTH_STAGES)
     lora = Lora(path_of(LORAS, text_of(values, "lora")), strength, stages)
-    match = match_lora(lora, inspect_checkpoint(path_of(CHECKPOINTS, text_of(values, "checkpoint"))))
+    models = ModelSet(
+        checkpoint=path_of(CHECKPOINTS, text_of(values, "checkpoint")),
+        text_encoder=_chosen(values, TEXT_ENCODERS, "text_encoder") or Path(),
+        video_vae=_chosen(values, VAES, "video_vae"),
+        audio_vae=_chosen(values, VAES, "audio_vae"),
+    )
+    match = match_lora(lora, inspect_models(models))
     return {
         "layers": match.layers,
         "keys_used": match.keys_used,
@@ -112,19 +122,25 @@ def fit_plan(values: Mapping[str, Any]) -> dict[str, Any]:
     """
     import comfy.model_management
 
-    upscaler = text_of(values, "spatial_upscaler", NONE)
     models = ModelSet(
         checkpoint=path_of(CHECKPOINTS, text_of(values, "checkpoint")),
         text_encoder=path_of(TEXT_ENCODERS, text_of(values, "text_encoder")),
-        spatial_upscaler=None if upscaler == NONE else path_of(UPSCALERS, upscaler),
+        spatial_upscaler=_chosen(values, UPSCALERS, "spatial_upscaler"),
         precision=text_of(values, "precision", "auto"),
         keep=text_of(values, "keep", "auto"),
         loras=tuple(_loras(text_of(values, "loras", "[]"))),
+        offload=text_of(values, "offload", "auto"),
+        video_vae=_chosen(values, VAES, "video_vae"),
+        audio_vae=_chosen(values, VAES, "audio_vae"),
     )
-    for name, value, choices in (("precision", models.precision, PRECISIONS), ("keep", models.keep, KEEPS)):
+    for name, value, choices in (
+        ("precision", models.precision, PRECISIONS),
+        ("keep", models.keep, KEEPS),
+        ("offload", models.offload, OFFLOADS),
+    ):
         if value not in choices:
             raise UnknownChoice(name, value, ", ".join(choices))
-    facts, shot = inspect_checkpoint(models.checkpoint), _shot(values)
+    facts, shot = inspect_models(models), _shot(values)
     machine = this_machine(str(comfy.model_management.get_torch_device()), GUEST.residents)
     plan = plan_memory(models, facts, shot, machine)
     check_fp8_loras(all_loras(models, shot), plan.precision, machine.device)
@@ -133,6 +149,7 @@ def fit_plan(values: Mapping[str, Any]) -> dict[str, Any]:
         "precision": plan.precision,
         "text_encoder_device": plan.text_encoder_device,
         "keep": plan.keep,
+        "offload": plan.offload,
         "tight": list(plan.tight),
         "peak_bytes": plan.peak.peak,
         "width": shot.width,
@@ -140,6 +157,12 @@ def fit_plan(values: Mapping[str, Any]) -> dict[str, Any]:
         "frames": shot.frames,
         "report": said_all(plan.lines),
     }
+
+
+def _chosen(values: Mapping[str, Any], folder: str, name: str) -> Path | None:
+    """The file behind a widget that may say "none"."""
+    choice = text_of(values, name, NONE)
+    return None if choice == NONE else path_of(folder, choice)
 
 
 def _loras(text: str) -> list[Lora]:

@@ -89,6 +89,8 @@ def test_without_models_it_says_where_they_go(story_server: ComfyServer) -> None
         ("ltx/fit", {**TINY, "loras": "[["}, "request-not-json"),
         ("ltx/fit", {**TINY, "node": "KSampler"}, "unknown-choice"),
         ("ltx/fit", {**TINY, "precision": "fp1"}, "unknown-choice"),
+        ("ltx/fit", {**TINY, "offload": "moon"}, "unknown-choice"),
+        ("ltx/fit", {**TINY, "audio_vae": "gone.safetensors"}, "no-model-files"),
         ("ltx/fit", {**TINY, "frames": 10**9 + 1}, "value-out-of-range"),
         ("ltx/fit", {**TINY, "width": 0}, "size-not-multiple"),
     ],

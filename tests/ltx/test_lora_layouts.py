@@ -134,7 +134,7 @@ class Renderer:
     ) -> tuple[torch.Tensor, torch.Tensor, int]:
         if name not in self._theirs:
             path = save(folder / "reference.safetensors", tensors)
-            gc.freeze()  # see storymotion.ltx.render: the SDK collects garbage six times a shot
+            gc.freeze()  # see storymotion.ltx.render_queue: the SDK collects garbage six times a shot
             self._theirs[name] = call_sdk(models, shot, loras=((path, 0.7),))
             gc.unfreeze()
         return self._theirs[name]

