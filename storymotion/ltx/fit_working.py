@@ -13,6 +13,7 @@ All sizes in bytes, pictures in pixels, frames as rendered.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 
 from .abilities import SDK_1_0, Abilities
@@ -44,9 +45,14 @@ LEAN_MAP_COPIES = {"zeros": 3.2, "reflect": 3.5}
 ENCODER_COPIES = 5.5
 UPSAMPLER_COPIES = 4.1
 PATCH = 4
-# TilingConfig.default(): tiles of 512 pixels and 64 frames (1.2: 768 and 80); the chunk of all tiles of 64 frames is
-# there as picture, weights, both of the chunk before and the quotient.
+# TilingConfig.default(): tiles of 512 pixels and 64 frames (1.2: at most 768 and 80); the chunk of all tiles of 64
+# frames is there as picture, weights, both of the chunk before and the quotient.
 CHUNK_COPIES_AT_WORK, CHUNK_COPIES_AT_END = 5.4, 6.7
+# SDK 1.2 has no weights where the masks of its tiles add up to one, which they do but for pictures seven times as wide
+# as high: only the chunk at work, the one before, and the one that was handed on, which is there in 8 bits besides.
+LEAN_CHUNKS, LEAN_CHUNK_IN_8_BITS = 3, 0.5
+# Its tiles in latents: 80 frames that overlap by 24.
+LEAN_TILE_LATENTS, LEAN_OVERLAP_LATENTS = 10, 3
 # Vocoder and bandwidth extension in float32, a latent of sound (1/25 s).
 PER_SOUND_LATENT = 1_750_000
 
@@ -184,17 +190,29 @@ def upsampling(widths: Widths, tokens: int) -> int:
 
 
 def decoding(widths: Widths, width: int, height: int, frames: int, tiled: bool) -> int:
-    """The video decoder: one tile and the chunk of 64 frames that it becomes part of, or without tiles all at once."""
+    """The video decoder: one tile and the chunks of frames that it becomes part of, or without tiles all at once."""
     # The last layer makes 3 colours x 4 x 4 pixels of every position.
     channels = max(widths.decoder, 3 * PATCH * PATCH)
     if not tiled:
         return round(widths.decoder_copies * channels * frames * (height // PATCH) * (width // PATCH) * HALF)
-    side = widths.abilities.tile_side
-    frames = min(frames, widths.abilities.tile_frames)
-    tile = frames * (min(height, side) // PATCH) * (min(width, side) // PATCH)
-    chunk = 3 * frames * height * width * HALF
-    at_work = widths.decoder_copies * channels * tile * HALF + CHUNK_COPIES_AT_WORK * chunk
-    return round(max(at_work, CHUNK_COPIES_AT_END * chunk))
+    chunk = 3 * min(frames, widths.abilities.tile_frames) * height * width * HALF
+    tile = min(frames, widths.abilities.tile_frames) * _tile_area(widths.abilities, width, height)
+    one_tile = widths.decoder_copies * channels * tile * HALF
+    if widths.abilities.lean_decoder:
+        latents = (frames - 1) / LATENT_FRAMES + 1
+        tiles_in_time = math.ceil((latents - LEAN_OVERLAP_LATENTS) / (LEAN_TILE_LATENTS - LEAN_OVERLAP_LATENTS))
+        chunks = min(LEAN_CHUNKS, max(1, tiles_in_time))
+        return round(one_tile + (chunks + LEAN_CHUNK_IN_8_BITS) * chunk)
+    return round(max(one_tile + CHUNK_COPIES_AT_WORK * chunk, CHUNK_COPIES_AT_END * chunk))
+
+
+def _tile_area(abilities: Abilities, width: int, height: int) -> int:
+    """Of the largest tile, in what the last layer makes pixels of. SDK 1.2 shortens the shorter side as the longer."""
+    side, longer = abilities.tile_side, max(width, height)
+    if not abilities.lean_decoder or longer <= side:
+        return (min(height, side) // PATCH) * (min(width, side) // PATCH)
+    shorter = math.ceil(side * min(width, height) / longer / LATENT_SIDE) * LATENT_SIDE
+    return (side // PATCH) * (shorter // PATCH)
 
 
 def decoding_sound(sound: int) -> int:

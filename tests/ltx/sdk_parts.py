@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -56,13 +57,42 @@ def small_tiles() -> Any:
 
 
 def decoding_of(decoder: Any) -> Callable[[Any, bool], Any]:
-    """How the pipelines decode a latent with ``decoder``, in the default tiles or whole: an iterator of chunks."""
+    """How the pipelines decode a latent with ``decoder``, in the default tiles or whole: chunks in 8 bits."""
     from ltx_core.model import video_vae as sdk
 
     if IS_1_0:
         return lambda latent, tiled: sdk.decode_video(latent, decoder, sdk.TilingConfig.default() if tiled else None)
+    from ltx_core.model.video_vae import conv_video_decoder
+    from ltx_core.types import VIDEO_SCALE_FACTORS
+
+    from storymotion.ltx import sdk_1_2
+
     in_place = vars(sdk)["MEMORY_EFFICIENT_DECODE"].mutator(decoder)
-    return lambda latent, tiled: in_place.decode_video(latent, None)
+    in_place._prepare_tiles = _with_numbers(in_place._prepare_tiles)
+    are_complementary = _with_numbers(conv_video_decoder.masks_are_complementary)
+    size = vars(sdk)["DimensionSizeConfig"]
+
+    def decode(latent: Any, tiled: bool) -> Any:
+        height, width = (side * 32 for side in latent.shape[-2:])
+        # As AUTO_TILING comes out for this decoder (ltx_pipelines.utils.helpers, tiling_config_for_vae).
+        tiles = vars(sdk)["TileSizeConfig"].from_long_side(
+            long_side=size(768, 64), height=height, width=width, scale_factors=VIDEO_SCALE_FACTORS, frames=size(80, 24)
+        )
+        with patch.object(conv_video_decoder, "masks_are_complementary", are_complementary):
+            yield from sdk_1_2._in_8_bits(in_place.decode_video(latent, tiles if tiled else None))
+
+    return decode
+
+
+def _with_numbers(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``function`` makes and compares masks of tiles, which the meta device would leave without numbers."""
+    import torch
+
+    def on_cpu(*args: Any, **named: Any) -> Any:
+        with torch.device("cpu"):
+            return function(*args, **named)
+
+    return on_cpu
 
 
 def where_upsampling_is() -> Any:
