@@ -76,9 +76,9 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("offload", OFFLOADS)
+@pytest.mark.parametrize("offload", ["none", *OFFLOADS])
 @pytest.mark.parametrize("pipeline", PIPELINES)
-def test_streamed_weights_make_the_same_shot(
+def test_every_pipeline_makes_the_sdks_own_shot_wherever_weights_are(
     models: ModelSet,
     tiny: TinyModels,
     picture: numpy.ndarray,
@@ -95,7 +95,8 @@ def test_streamed_weights_make_the_same_shot(
     ours = render_shot(chosen, replace(shot, guides=(guide_from_pixels(picture, 0, 0.9),)), progress=recorder)
     pictures = ((picture, 0, 0.9),)
     assert same(ours, *call_sdk(models, shot, pictures, lora, constructor=offload_mode(offload)))
-    assert same(ours, *call_sdk(models, shot, pictures, lora)), "it is not what comes without offload"
+    if offload != "none":
+        assert same(ours, *call_sdk(models, shot, pictures, lora)), "it is not what comes without offload"
     assert recorder.calls[-1][0] == 1000 and "stage 1" in [what for _, _, what in recorder.calls]
 
 
