@@ -12,6 +12,7 @@ from ..storymotion.ltx.models import Lora
 from ..storymotion.ltx.preflight import MOST_PASSES, STEPS_RANGE
 from ..storymotion.ltx.render import Order
 from ..storymotion.ltx.shots import GuidedShot, KeyframesShot, OneStageShot, TwoStageShot
+from .editor_hints import with_editor_hints
 from .folders import LORAS, choices, path_of
 from .language import says_errors_in_users_language
 from .models import checked_when_it_runs
@@ -96,6 +97,7 @@ class StoryMotionTwoStage(io.ComfyNode):
     """The SDK's TI2VidTwoStagesPipeline."""
 
     @classmethod
+    @with_editor_hints
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="StoryMotionTwoStage",
@@ -109,9 +111,9 @@ class StoryMotionTwoStage(io.ComfyNode):
                 *guided_inputs(),
                 *options_of_every_shot(),
                 tiling_input(),
+                name_input(),
                 guidance_batch_input(),
                 auto_duration_input(),
-                name_input(),
             ],
             outputs=shot_outputs(),
             is_input_list=True,
@@ -135,6 +137,7 @@ class StoryMotionOneStage(io.ComfyNode):
     """The SDK's TI2VidOneStagePipeline."""
 
     @classmethod
+    @with_editor_hints
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="StoryMotionOneStage",
@@ -146,9 +149,9 @@ class StoryMotionOneStage(io.ComfyNode):
                 *shot_inputs(),
                 *guided_inputs(),
                 *options_of_every_shot(),
+                name_input(),
                 guidance_batch_input(),
                 auto_duration_input(),
-                name_input(),
             ],
             outputs=shot_outputs(),
             is_input_list=True,
@@ -168,6 +171,7 @@ class StoryMotionKeyframes(io.ComfyNode):
     """The SDK's KeyframeInterpolationPipeline."""
 
     @classmethod
+    @with_editor_hints
     def define_schema(cls) -> io.Schema:
         every_shot = [each for each in options_of_every_shot() if each.id != "guides"]
         guides = LTX2Guides.Input("guides", tooltip="The pictures to pass through, from Image Guide: two or more.")
@@ -184,8 +188,8 @@ class StoryMotionKeyframes(io.ComfyNode):
                 *guided_inputs(),
                 *every_shot,
                 tiling_input(),
-                guidance_batch_input(),
                 name_input(),
+                guidance_batch_input(),
             ],
             outputs=shot_outputs(),
             is_input_list=True,

@@ -12,6 +12,7 @@ from ..storymotion.ltx.lora import match_lora
 from ..storymotion.ltx.models import BOTH_STAGES, KEEPS, LORA_STAGES, OFFLOADS, PRECISIONS, Lora, ModelSet
 from ..storymotion.ltx.split_files import inspect_models
 from ..storymotion.report import speak
+from .editor_hints import with_editor_hints
 from .folders import (
     CHECKPOINTS,
     LORAS,
@@ -44,6 +45,7 @@ class StoryMotionLTX2Model(io.ComfyNode):
     """The files a shot is rendered with."""
 
     @classmethod
+    @with_editor_hints
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="StoryMotionLTX2Model",
@@ -206,6 +208,7 @@ class StoryMotionLTX2Lora(io.ComfyNode):
     """A LoRA on the transformer, with a report of how much of it fits."""
 
     @classmethod
+    @with_editor_hints
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="StoryMotionLTX2Lora",

@@ -13,6 +13,7 @@ from ..storymotion.ltx.preflight import LARGEST_SEED, LONGEST_TAIL
 from ..storymotion.ltx.render import Order
 from ..storymotion.ltx.shots import TILINGS, DistilledShot, ICLoraShot
 from ..storymotion.shot import FPS_RANGE, FRAME_GRID, GRID, LARGEST_SIDE
+from .editor_hints import with_editor_hints
 from .folders import LORAS, choices, path_of
 from .language import says_errors_in_users_language
 from .models import checked_when_it_runs
@@ -126,7 +127,7 @@ def shot_outputs() -> list[io.Output]:
 
 
 def name_input() -> io.Input:
-    """The last of every node that makes shots."""
+    """Of every node that makes shots; what came later stands after it, so that saved links keep their places."""
     return io.String.Input(
         "name",
         default="",
@@ -140,6 +141,7 @@ class StoryMotionDistilled(io.ComfyNode):
     """The SDK's DistilledPipeline."""
 
     @classmethod
+    @with_editor_hints
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="StoryMotionDistilled",
@@ -147,7 +149,7 @@ class StoryMotionDistilled(io.ComfyNode):
             category="StoryMotion/LTX-2",
             description="The fastest way to a shot: 8 steps at half size, 3 at full size, with the distilled "
             "checkpoint. No guidance and no negative prompt.",
-            inputs=[*shot_inputs(), *options_of_every_shot(), tiling_input(), auto_duration_input(), name_input()],
+            inputs=[*shot_inputs(), *options_of_every_shot(), tiling_input(), name_input(), auto_duration_input()],
             outputs=shot_outputs(),
             is_input_list=True,
         )
@@ -166,6 +168,7 @@ class StoryMotionICLora(io.ComfyNode):
     """The SDK's ICLoraPipeline."""
 
     @classmethod
+    @with_editor_hints
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="StoryMotionICLora",
