@@ -22,6 +22,8 @@ from storymotion.ltx.preflight import check
 from storymotion.ltx.render import render_shot
 from storymotion.ltx.shots import DistilledShot, Guide, TwoStageShot
 
+from .sdk_parts import IS_1_0
+
 WRONG_SHOTS: list[tuple[dict[str, Any], type[errors.StoryMotionError], str]] = [
     ({"width": 96}, errors.SizeNotMultiple, "width of the shot is 96 pixels, which is not a multiple of 64"),
     ({"height": 720}, errors.SizeNotMultiple, "Use 704 or 768"),
@@ -130,7 +132,8 @@ def wrong_files(models: ModelSet, tiny: TinyModels, folder: Path) -> dict[str, t
         del metadata["config"]
 
     shutil.copytree(tiny.gemma_root, folder / "gemma-half")
-    (folder / "gemma-half" / "tokenizer.model").unlink()
+    left_out = "tokenizer.model" if IS_1_0 else "processor_config.json"  # which the other SDK does without
+    (folder / "gemma-half" / left_out).unlink()
     shutil.copytree(tiny.gemma_root, folder / "gemma-shards")
     index = {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model.safetensors"}}
     (folder / "gemma-shards" / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
@@ -171,7 +174,7 @@ def wrong_files(models: ModelSet, tiny: TinyModels, folder: Path) -> dict[str, t
         "half gemma": (
             replace(models, text_encoder=folder / "gemma-half"),
             errors.TextEncoderIncomplete,
-            "tokenizer.model",
+            left_out,
         ),
         "shard missing": (
             replace(models, text_encoder=folder / "gemma-shards"),
