@@ -62,11 +62,11 @@ def decoding_of(decoder: Any) -> Callable[[Any, bool], Any]:
 
     if IS_1_0:
         return lambda latent, tiled: sdk.decode_video(latent, decoder, sdk.TilingConfig.default() if tiled else None)
-    from ltx_core.model.video_vae import conv_video_decoder
     from ltx_core.types import VIDEO_SCALE_FACTORS
 
     from storymotion.ltx import sdk_1_2
 
+    conv_video_decoder = importlib.import_module("ltx_core.model.video_vae.conv_video_decoder")
     in_place = vars(sdk)["MEMORY_EFFICIENT_DECODE"].mutator(decoder)
     in_place._prepare_tiles = _with_numbers(in_place._prepare_tiles)
     are_complementary = _with_numbers(conv_video_decoder.masks_are_complementary)
