@@ -49,11 +49,11 @@ class TestBadLuck:
         works, calls = VocoderWithBWE.forward, []
 
         def forward(*args: Any, **kwargs: Any) -> Any:
+            # Stays in place: the pack may put its own around it for the time of a run, and put it back (SDK 1.2).
             calls.append(shot)
-            if len(calls) < shot:
-                return works(*args, **kwargs)
-            VocoderWithBWE.forward = works
-            raise RuntimeError("bad luck")
+            if len(calls) == shot:
+                raise RuntimeError("bad luck")
+            return works(*args, **kwargs)
 
         VocoderWithBWE.forward = forward
         return ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import json
 import os
 from fractions import Fraction
@@ -96,7 +97,8 @@ def test_distilled_workflow(comfy_client: ComfyClient, comfy_server: ComfyServer
     assert_delivery_file(probe(path))
     assert entry["outputs"]["8"]["text"] == ["A-head-turn, because the line has an exclamation mark."]
     (report,) = entry["outputs"]["9"]["text"]
-    assert "LTX-2 SDK 1.0.0, checkpoint version 2.3.0, seed 42." in report
+    sdk = importlib.metadata.version("ltx-core")
+    assert f"LTX-2 SDK {sdk}, checkpoint version 2.3.0, seed 42." in report
     shot = [each for each in seen if each.class_type == "StoryMotionDistilled"]
     done = [each.done for each in shot if not each.text]
     # Newer servers send a message every so often, not one for each step.
