@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 from .data import read
 from .speech import Speech, speech_of
+from .spoken import spoken_of
 from .text import folded, stripped
 
 # In this order when two have the same score.
@@ -25,7 +27,17 @@ NOTHING_SAID = 5.0
 IN_BRACKETS = 4.0
 PLAIN = 0.5
 
-DIRECTION = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|\*(?=\S)[^*]+(?<=\S)\*")
+ADDRESS = re.compile(r"(?:https?://|www\.)\S+")
+# Eyes and mouths drawn with Korean letters.
+KOREAN_FACE = re.compile(
+    "(?<![\u3131-\u318e])(?:\u3161[._,]?\u3161+|\u3147[_.\u3145\u3141\u3142]\u3147)(?![\u3131-\u318e])"
+)
+# A Korean syllable drawn out: the vowel of its end twice or more ("gajaaa").
+DRAWN_OUT = re.compile(
+    "([\uac00-\ud7a3])([\uc544\uc5b4\uc624\uc6b0\uc774\uc73c\uc560\uc5d0\uc57c\uc5ec\uc694\uc720\uc640\uc6cc])\\2+"
+)
+KATAKANA = {code: code - 0x60 for code in range(0x30A1, 0x30F7)}
+HALF_WIDTH_KANA = re.compile("[\uff66-\uff9f]+")
 CLAUSES = re.compile(r"[,.!?~;:\n\"]+")
 # In the order in which Unicode composes them (Hangul syllables, final consonants 1 to 27).
 FINAL_CONSONANTS = (
@@ -40,13 +52,14 @@ class Reading:
 
     ``intent``: one of INTENTS, the one with the highest of ``scores`` (0..5, only those above 0).
     ``evidence``: the words or marks that decided, as they stand in the folded copy; empty for plain.
-    ``marks``: the folded copy. ``voiced``: something is said by somebody in the picture.
+    ``marks``: the folded copy; ``spoken``: what is said aloud, character for character. ``voiced``: something is said by somebody in the picture.
     """
 
     intent: str
     scores: Mapping[str, float]
     evidence: str
     marks: str
+    spoken: str
     voiced: bool
     speech: Speech
 
@@ -69,12 +82,13 @@ class _Cue:
 def read_line(dialogue: str) -> Reading:
     """Read a line in any language. Deterministic, raises nothing, and the line itself is never altered."""
     marks = folded(stripped(dialogue))
-    directions = [each for each in DIRECTION.findall(marks) if _says_something(each)]
-    spoken = DIRECTION.sub(lambda match: " " if _says_something(match[0]) else match[0], marks).strip()
-    core = spoken.strip(" \"'")
+    spoken = spoken_of(dialogue)
+    directions = [folded(each) for each in spoken.directions]
+    core = KOREAN_FACE.sub(" ", folded(spoken.text)).strip(" \"'")
     lines = core.lower()
     label = next((cue for cue in _cues() if cue.where == "line start" and cue.score >= IN_BRACKETS), None)
-    labelled = label is not None and label.form.match(lines) is not None
+    named = f"{folded(spoken.name)} {lines}".lower()
+    labelled = label is not None and label.form.match(named) is not None
     speech = speech_of(core)
     words = _says_something(core)
     found: dict[str, tuple[float, str]] = {}
@@ -83,16 +97,20 @@ def read_line(dialogue: str) -> Reading:
         if score > found.get(intent, (0.0, ""))[0]:
             found[intent] = (score, evidence)
 
-    for intent, score, evidence in _evidence(lines, directions, speech, marks):
+    for intent, score, evidence in _evidence(lines, directions, speech, marks, bool(spoken.name)):
         add(intent, score, evidence)
+    if label is not None and labelled:
+        add(label.intent, label.score, named.partition(":")[0])
     if not words and directions:
         add("narrate", IN_BRACKETS, directions[0])
-    if "!" in marks:
+    told = ADDRESS.sub(" ", marks)
+    shouted = found.get("exclaim", (0.0, ""))[0] > EXCLAMATION
+    if "!" in told:
         more = min(EACH_MORE * (marks.count("!") - 1), MORE_AT_MOST)
         add("exclaim", EXCLAMATION + more, "!")
-        if "command" in found:
-            add("command", found["command"][0] + SHOUTED_COMMAND, found["command"][1])
-    if "?" in marks:
+    if ("!" in told or shouted) and "command" in found:
+        add("command", found["command"][0] + SHOUTED_COMMAND, found["command"][1])
+    if "?" in told:
         add("ask", QUESTION, "?")
     if _capitals(core):
         add("exclaim", SHOUTED_CAPITALS, core.split()[0])
@@ -103,15 +121,34 @@ def read_line(dialogue: str) -> Reading:
     intent = max(found, key=lambda each: (found[each][0], -INTENTS.index(each)))
     scores = {each: round(found[each][0], 3) for each in INTENTS if each in found}
     voiced = bool(core) and intent not in ("silent", "narrate") and not labelled
-    return Reading(intent, scores, found[intent][1], marks, voiced, speech)
+    return Reading(intent, scores, found[intent][1], marks, spoken.text, voiced, speech)
 
 
-def _evidence(lines: str, directions: list[str], speech: Speech, marks: str) -> Iterator[tuple[str, float, str]]:
-    """What the cues find: intent, score and the words. ``lines``: what is said, in small letters."""
-    clauses = [clause.strip() for clause in CLAUSES.split(lines) if clause.strip()]
+def _evidence(
+    lines: str, directions: list[str], speech: Speech, marks: str, named: bool
+) -> Iterator[tuple[str, float, str]]:
+    """What the cues find: intent, score and the words. ``lines``: what is said, in small letters, and ``named``: by
+    somebody whose name stands before it, who is no narrator of a tale."""
     aside = " ".join(directions).lower()
+    for text in _spellings(lines, speech.language):
+        yield from _found(text, aside, speech, marks, named)
+
+
+def _spellings(lines: str, language: str) -> list[str]:
+    """``lines``, and what they are without drawn out syllables, or in hiragana."""
+    plain = lines
+    if language == "ko":
+        plain = DRAWN_OUT.sub(r"\1", lines)
+    elif language == "ja":
+        wide = HALF_WIDTH_KANA.sub(lambda match: unicodedata.normalize("NFKC", match[0]), lines)
+        plain = wide.translate(KATAKANA)
+    return [lines] if plain == lines else [lines, plain]
+
+
+def _found(lines: str, aside: str, speech: Speech, marks: str, named: bool) -> Iterator[tuple[str, float, str]]:
+    clauses = [clause.strip() for clause in CLAUSES.split(lines) if clause.strip()]
     words = [word for clause in clauses for word in clause.split()]
-    somebody = any(each.search(lines) for each in _persons())
+    somebody = named or any(each.search(lines) for each in _persons())
     for cue in _cues():
         if cue.language not in ("", speech.language) or cue.only_with not in marks:
             continue
