@@ -52,14 +52,14 @@ class Reading:
 
     ``intent``: one of INTENTS, the one with the highest of ``scores`` (0..5, only those above 0).
     ``evidence``: the words or marks that decided, as they stand in the folded copy; empty for plain.
-    ``marks``: the folded copy; ``spoken``: what is said aloud, character for character. ``voiced``: something is said by somebody in the picture.
+    ``marks``: the folded copy. ``voiced``: something is said by somebody in the picture. ``speech``: how long it
+    takes to say, without directions and without the name of who says it.
     """
 
     intent: str
     scores: Mapping[str, float]
     evidence: str
     marks: str
-    spoken: str
     voiced: bool
     speech: Speech
 
@@ -85,10 +85,9 @@ def read_line(dialogue: str) -> Reading:
     spoken = spoken_of(dialogue)
     directions = [folded(each) for each in spoken.directions]
     core = KOREAN_FACE.sub(" ", folded(spoken.text)).strip(" \"'")
-    lines = core.lower()
+    name = folded(spoken.name).lower()
     label = next((cue for cue in _cues() if cue.where == "line start" and cue.score >= IN_BRACKETS), None)
-    named = f"{folded(spoken.name)} {lines}".lower()
-    labelled = label is not None and label.form.match(named) is not None
+    labelled = label is not None and label.form.match(f"{name} {core.lower()}".lstrip()) is not None
     speech = speech_of(core)
     words = _says_something(core)
     found: dict[str, tuple[float, str]] = {}
@@ -97,10 +96,8 @@ def read_line(dialogue: str) -> Reading:
         if score > found.get(intent, (0.0, ""))[0]:
             found[intent] = (score, evidence)
 
-    for intent, score, evidence in _evidence(lines, directions, speech, marks, bool(spoken.name)):
+    for intent, score, evidence in _evidence(core.lower(), name, " ".join(directions).lower(), speech, marks):
         add(intent, score, evidence)
-    if label is not None and labelled:
-        add(label.intent, label.score, named.partition(":")[0])
     if not words and directions:
         add("narrate", IN_BRACKETS, directions[0])
     told = ADDRESS.sub(" ", marks)
@@ -121,17 +118,14 @@ def read_line(dialogue: str) -> Reading:
     intent = max(found, key=lambda each: (found[each][0], -INTENTS.index(each)))
     scores = {each: round(found[each][0], 3) for each in INTENTS if each in found}
     voiced = bool(core) and intent not in ("silent", "narrate") and not labelled
-    return Reading(intent, scores, found[intent][1], marks, spoken.text, voiced, speech)
+    return Reading(intent, scores, found[intent][1], marks, voiced, speech)
 
 
-def _evidence(
-    lines: str, directions: list[str], speech: Speech, marks: str, named: bool
-) -> Iterator[tuple[str, float, str]]:
-    """What the cues find: intent, score and the words. ``lines``: what is said, in small letters, and ``named``: by
-    somebody whose name stands before it, who is no narrator of a tale."""
-    aside = " ".join(directions).lower()
-    for text in _spellings(lines, speech.language):
-        yield from _found(text, aside, speech, marks, named)
+def _evidence(said: str, name: str, aside: str, speech: Speech, marks: str) -> Iterator[tuple[str, float, str]]:
+    """What the cues find: intent, score and the words. All texts in small letters: what is ``said``, the ``name``
+    before it and what stands ``aside`` in brackets."""
+    for text in _spellings(said, speech.language):
+        yield from _found(text, name, aside, speech, marks)
 
 
 def _spellings(lines: str, language: str) -> list[str]:
@@ -145,10 +139,11 @@ def _spellings(lines: str, language: str) -> list[str]:
     return [lines] if plain == lines else [lines, plain]
 
 
-def _found(lines: str, aside: str, speech: Speech, marks: str, named: bool) -> Iterator[tuple[str, float, str]]:
+def _found(said: str, name: str, aside: str, speech: Speech, marks: str) -> Iterator[tuple[str, float, str]]:
+    lines = f"{name} {said}".lstrip()
     clauses = [clause.strip() for clause in CLAUSES.split(lines) if clause.strip()]
-    words = [word for clause in clauses for word in clause.split()]
-    somebody = named or any(each.search(lines) for each in _persons())
+    # Whoever is named before the line is no teller of a tale.
+    somebody = bool(name) or any(each.search(lines) for each in _persons())
     for cue in _cues():
         if cue.language not in ("", speech.language) or cue.only_with not in marks:
             continue
@@ -156,21 +151,19 @@ def _found(lines: str, aside: str, speech: Speech, marks: str, named: bool) -> I
             continue
         if speech.syllables < cue.min_syllables or (clauses and clauses[-1].endswith(cue.unless_end)):
             continue
-        for text, match in _places(cue, lines, clauses, words, aside):
+        for text, match in _places(cue, lines, said, clauses, aside):
             found = match(text)
             if found and not (cue.refused and cue.refused.search(text)):
                 yield cue.intent, cue.score, found[0].strip()
                 break
 
 
-def _places(cue: _Cue, lines: str, clauses: list[str], words: list[str], aside: str) -> Iterator:
+def _places(cue: _Cue, lines: str, said: str, clauses: list[str], aside: str) -> Iterator:
     """The texts in which a cue is looked for, each with how."""
     if cue.where in ("anywhere", "direction"):
         yield (lines if cue.where == "anywhere" else aside), cue.form.search
     elif cue.where == "line start":
-        yield lines, cue.form.match
-    elif cue.where == "word":
-        yield from ((word, cue.form.fullmatch) for word in words)
+        yield from ((text, cue.form.match) for text in (lines, said))
     elif cue.where == "clause start":
         yield from ((clause, cue.form.match) for clause in clauses)
     else:
