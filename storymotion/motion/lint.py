@@ -48,11 +48,13 @@ class Lint:
 
 @dataclass(frozen=True)
 class _Words:
-    """All forms of some categories in one pattern, each with its category and what it becomes."""
+    """All forms of some categories in one pattern, each with its category and what it becomes; for the categories
+    that are ``going`` somewhere, what the word for where becomes."""
 
     pattern: re.Pattern[str]
     meaning: Mapping[str, tuple[str, str]]
-    places: Mapping[str, Mapping[str, str]]
+    places: Mapping[str, str]
+    going: tuple[str, ...]
 
 
 def lint_scene(text: str, guard: str = "safe", lint: str = KEEP) -> Lint:
@@ -107,8 +109,8 @@ def findings(text: str, names: tuple[str, ...]) -> tuple[Finding, ...]:
         instead += _particle(_key(match["particle"] or ""), instead)
         left = ""
         if match["where"]:
-            if category in words.places:
-                left = words.places[category][_key(match["where"])]
+            if category in words.going:
+                left = words.places[_key(match["where"])]
                 instead = f"{instead} {left}"
             else:
                 end = match.end("form")
@@ -180,8 +182,7 @@ def _words(names: tuple[str, ...]) -> _Words:
     going = data["after_verbs"]
     where = rf"(?:(?<=[a-z])\s+(?P<where>{_pattern(list(going['words']))})(?=\s+\w))?"
     pattern = rf"(?<!\w)(?P<form>{_pattern(list(meaning))}){_clinging()}(?!\w){where}"
-    places = dict.fromkeys(going["categories"], going["words"])
-    return _Words(re.compile(pattern, re.IGNORECASE), meaning, places)
+    return _Words(re.compile(pattern, re.IGNORECASE), meaning, going["words"], tuple(going["categories"]))
 
 
 @lru_cache(maxsize=1)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import unicodedata
 from collections import Counter
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from hypothesis import strategies as st
 
 from storymotion.motion.reading import INTENTS, read_line
 from storymotion.motion.speech import speech_of
+from storymotion.motion.spoken import Spoken, spoken_of
 from storymotion.motion.text import folded, stripped
 
 HERE = Path(__file__).parent
@@ -79,6 +83,59 @@ def test_speech_takes_as_long_as_the_language_needs() -> None:
     words = " ".join(["morning"] * 150)
     assert speech_of(words).seconds == pytest.approx(150 * 2 / 3.75)
     assert speech_of("\uac00, \uac00").seconds == pytest.approx(speech_of("\uac00 \uac00").seconds + 0.2)
+
+
+@pytest.mark.parametrize("line", ["\uc5b4\ub514 \uac00\ub2c8", "\uc870\uc2ec\ud574!", "\u3060\u308c\u3067\u3059\u304b"])
+def test_letters_that_a_mac_writes_in_parts_are_read_as_whole_ones(line: str) -> None:
+    parts = unicodedata.normalize("NFD", line)
+    assert parts != line
+    assert read_line(parts) == read_line(line)
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "text", "directions"),
+    [
+        ("\ubbfc\uc218: \uc5b4\ub514 \uac00?", "\ubbfc\uc218:", "\uc5b4\ub514 \uac00?", ()),
+        (
+            "\u592a\u90ce\u300c\u9003\u3052\u308d\uff01\u300d",
+            "\u592a\u90ce",
+            "\u300c\u9003\u3052\u308d\uff01\u300d",
+            (),
+        ),
+        ("\uc5c4\ub9c8\uff1a\ubc25", "\uc5c4\ub9c8\uff1a", "\ubc25", ()),
+        ("Tom(softly): Go", "Tom :", "Go", ("(softly)",)),
+        ("*sobs* no", "", "no", ("*sobs*",)),
+        ("(\xb4\u30fb\u03c9\u30fb`)", "", "", ()),
+        ("10:30", "", "10:30", ()),
+        ("http://example.com", "", "http://example.com", ()),
+        ("Tom:", "", "Tom:", ()),
+    ],
+)
+def test_who_says_it_and_how_are_told_apart_from_what_is_said(
+    line: str, name: str, text: str, directions: tuple[str, ...]
+) -> None:
+    assert spoken_of(line) == Spoken(name, text, directions)
+
+
+def test_a_name_takes_no_time_to_say_and_hides_no_order() -> None:
+    said = read_line("\uc5b4\ub514 \uac00?").speech
+    assert read_line("\ubbfc\uc218: \uc5b4\ub514 \uac00?").speech == said
+    assert read_line("Look: a bird").intent == "command"
+
+
+def test_marks_in_an_address_are_no_question() -> None:
+    assert read_line("It is on https://example.com/?page=2").intent == "plain"
+    assert read_line("Is it on https://example.com/?page=2 ?").intent == "ask"
+
+
+def test_long_lines_made_to_be_hard_to_match_are_read_all_the_same() -> None:
+    # A pattern that takes the square of the length needs minutes for these; a process can be stopped.
+    code = (
+        "from storymotion.motion.reading import read_line\n"
+        "read_line('-' * 200_000 + 'a'), read_line('\\ud1a0\\ub07c\\uac00 ' * 50_000 + '\\ud588\\uc5b4')"
+    )
+    root = Path(__file__).parents[2]
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=root)
 
 
 def test_only_what_is_said_is_measured() -> None:
