@@ -141,7 +141,7 @@ def _spellings(lines: str, language: str) -> list[str]:
 
 def _found(said: str, name: str, aside: str, speech: Speech, marks: str) -> Iterator[tuple[str, float, str]]:
     lines = f"{name} {said}".lstrip()
-    clauses = [clause.strip() for clause in CLAUSES.split(lines) if clause.strip()]
+    clauses = [clause.strip() for clause in CLAUSES.split(_fillers().sub("", lines)) if clause.strip()]
     # Whoever is named before the line is no teller of a tale.
     somebody = bool(name) or any(each.search(lines) for each in _persons())
     for cue in _cues():
@@ -184,6 +184,12 @@ def _capitals(text: str) -> bool:
 @lru_cache(maxsize=1)
 def _persons() -> tuple[re.Pattern[str], ...]:
     return tuple(re.compile(each) for each in read("cues.json")["first_and_second_person"])
+
+
+@lru_cache(maxsize=1)
+def _fillers() -> re.Pattern[str]:
+    """Question words that stand alone before what is said, where they ask nothing."""
+    return re.compile(read("cues.json")["fillers"])
 
 
 @lru_cache(maxsize=1)

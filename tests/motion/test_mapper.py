@@ -63,7 +63,7 @@ def test_expressive_quotes_the_line_as_it_is(engine: str) -> None:
     plan = map_motion(line, guard="expressive", engine=engine)
     assert f'"{line}"' in plan.motion
     assert f'"{line}"' in plan.prompt
-    for silent in (" ", "\u2026", "Narrator: The sun went down.", "[The door closes.]"):
+    for silent in (" ", "\u2026", "Narrator: The sun went down.", "Once upon a time, it rained.", "[The door closes.]"):
         assert "say" not in map_motion(silent, guard="expressive", engine=engine).prompt
 
 

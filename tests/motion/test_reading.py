@@ -51,6 +51,12 @@ def test_lines_of_other_tables_are_mostly_read_as_expected(table: str, lines: in
     assert len(other["misses"]) / len(other["lines"]) < share
 
 
+def test_words_that_only_look_like_cues_are_plain() -> None:
+    review = json.loads((HERE / "intents_review.json").read_text(encoding="utf-8"))
+    assert {line: read_line(line).intent for line in review["plain"] if read_line(line).intent != "plain"} == {}
+    assert len(review["plain"]) > 90
+
+
 def test_the_highest_score_decides_and_the_evidence_is_told() -> None:
     reading = read_line("\uac00\uc9c0 \ub9c8! \u3160\u3160")
     assert (reading.intent, reading.evidence) == ("sob", "\u3160\u3160")
