@@ -123,10 +123,12 @@ def test_who_says_it_and_how_are_told_apart_from_what_is_said(
     assert spoken_of(line) == Spoken(name, text, directions)
 
 
-def test_a_name_takes_no_time_to_say_and_hides_no_order() -> None:
+def test_a_name_takes_no_time_to_say_hides_no_order_and_tells_no_tale() -> None:
     said = read_line("\uc5b4\ub514 \uac00?").speech
     assert read_line("\ubbfc\uc218: \uc5b4\ub514 \uac00?").speech == said
     assert read_line("Look: a bird").intent == "command"
+    assert read_line("That night, the wolf came.").intent == "narrate"
+    assert read_line("Grandpa: That night, the wolf came.").intent == "plain"
 
 
 def test_marks_in_an_address_are_no_question() -> None:
