@@ -132,6 +132,11 @@ def opened(part: FilePart) -> Iterator[InputContainer]:
         raise UnreadableVideo(part.label, reason_of(error)) from error
 
 
+def sound_track(container: InputContainer) -> av.AudioStream | None:
+    """The first audio track that can be decoded: telephones add others, and to touch those ends the process."""
+    return next((track for track in container.streams.audio if track.codec_context is not None), None)
+
+
 def in_stretch(part: FilePart, pts: int, tick: Fraction) -> bool:
     """Whether the frame shown at ``pts`` (in units of ``tick`` seconds) belongs to the part.
 
@@ -159,10 +164,14 @@ def _facts_of_file(part: FilePart) -> PartFacts:
         if not container.streams.video:
             raise UnreadableVideo(part.label, "it holds no video")
         stream = container.streams.video[0]
+        if stream.codec_context is None:
+            raise UnreadableVideo(part.label, "its pictures are coded in a way that is not known here")
         _refuse_wide_colour(part, stream.codec_context)
         timing = _timing_of(part, container, stream)
         coding = _coding_of(stream) if timing.steady and timing.clean else None
-        audio = container.streams.audio[0] if container.streams.audio else None
+        audio = sound_track(container)
+        if audio is None and container.streams.audio:
+            raise UnreadableVideo(part.label, "its sound is coded in a way that is not known here")
         sound_rate = audio.rate if audio else 0
         channels = len(audio.layout.channels) if audio else 0
         layout = LAYOUTS.get(channels, audio.layout.name) if audio else ""
