@@ -9,8 +9,9 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from ..errors import UnreadableVideo
-from .parts import FilePart, PartFacts, opened, sound_track
+from .parts import FilePart, PartFacts, opened
 from .sound import AAC_FRAME, audio_frame
+from .tracks import sound_track
 
 if TYPE_CHECKING:
     import av

@@ -64,6 +64,7 @@ def encode_shot(
             metadata,
             progress,
             quality_samples,
+            left_colour=plan.left_colour,
         )
 
 

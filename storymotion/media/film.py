@@ -50,6 +50,22 @@ class FilmPlan:
         """How many frames the film has."""
         return self.shots[-1].first + self.shots[-1].frames
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.width, self.height
+
+    @property
+    def left_colour(self) -> bool:
+        """Whether the film's colours lie where those of its files do, on the left (see ``has_left_colour``).
+
+        So only if all its pictures can be taken as they were decoded: what is made of RGB lies in the middle.
+        """
+        return all(
+            shot.facts.left_colour and shot.facts.size == self.size and shot.facts.pixel_format == self.pixel_format
+            for shot in self.shots
+        )
+
     def sample_at(self, frame: int) -> int:
         """The sample of the film's sound that is heard when ``frame`` begins, rounded once from the exact time."""
         return round(frame / self.frame_rate * self.sound_rate)
@@ -57,7 +73,7 @@ class FilmPlan:
     def changed(self, shot: PlannedShot) -> bool:
         """Whether the picture of ``shot`` had to be scaled, padded or brought to another rate."""
         facts = shot.facts
-        same = facts.size == (self.width, self.height) and facts.frame_rate == self.frame_rate
+        same = facts.size == self.size and facts.frame_rate == self.frame_rate
         return not (same and facts.steady)
 
 

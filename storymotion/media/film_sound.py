@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from ..errors import UnreadableVideo
 from .film import FilmPlan, PlannedShot
-from .parts import FilePart, FramesPart, opened, sound_track
+from .parts import FilePart, FramesPart, opened
 from .sound import LAYOUTS, audio_frame
+from .tracks import sound_track
 
 if TYPE_CHECKING:
     import numpy as np

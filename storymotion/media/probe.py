@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import UnreadableVideo
 from .output import reason_of
-from .parts import sound_track
+from .tracks import sound_track
 
 if TYPE_CHECKING:
     import av

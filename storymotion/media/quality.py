@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .mp4 import BT709, FULL_COLOUR, FULL_RANGE, SCALER, STUDIO_RANGE
+from .colour import BT709, FULL_COLOUR, FULL_RANGE, SCALER, STUDIO_RANGE
 
 if TYPE_CHECKING:
     import av
