@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import UnreadableVideo, WideColour
+from ..errors import NoFrames, UnreadableVideo, WideColour
 from .colour import BT709, STUDIO_RANGE, has_left_colour
 from .output import reason_of
 from .sound import LAYOUTS, Sound
@@ -110,12 +110,13 @@ def facts_of(part: Part) -> PartFacts:
     """Read what is known of ``part``; a file is read once to its end, and its first frame is decoded.
 
     Raises ``UnreadableVideo`` with the part's label if the file is not there, is broken, breaks off or
-    holds no video, or the part has no frames; ``WideColour`` if its colours do not fit into BT.709.
+    holds no video, or the part has no frames (``NoFrames`` if it has no label); ``WideColour`` if its
+    colours do not fit into BT.709.
     """
     if isinstance(part, FilePart):
         return _facts_of_file(part)
     if part.count < 1:
-        raise UnreadableVideo(part.label, "it has no frames")
+        raise UnreadableVideo(part.label, "it has no frames") if part.label else NoFrames()
     rate = Fraction(part.frame_rate)
     sound = part.sound
     return PartFacts(
