@@ -1,6 +1,6 @@
 """What the pack adds to ComfyUI's start: the seconds that ComfyUI itself reports for its import, five starts.
 
-    python -m benchmarks.pack_load
+python -m benchmarks.pack_load
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ def run_checks(quick: bool, checks_only: bool, pytest_arguments: Sequence[str]) 
         name
         for name, command in {
             "ruff": ["ruff", "check", "."],
+            "ruff format": ["ruff", "format", "--check", "."],
             "pyright": ["pyright", "--pythonpath", str(python)],
         }.items()
         if _failed(name, [python, "-m", *command], environ)

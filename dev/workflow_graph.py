@@ -129,10 +129,7 @@ def _node(key: str, given: dict[str, Any], definition: dict[str, Any]) -> dict[s
             "Node name for S&R": given["class_type"],
         },
         "widgets_values": [
-            value
-            for entry in entries
-            if entry.is_widget
-            for value in entry.values(given["inputs"].get(entry.name))
+            value for entry in entries if entry.is_widget for value in entry.values(given["inputs"].get(entry.name))
         ],
     }
 

@@ -16,6 +16,7 @@ from ..storymotion.check.told import report_of, report_of_list, scores_of
 from ..storymotion.ltx.shots import guide_from_pixels
 from ..storymotion.media.small import small_shot
 from ..storymotion.report import speak
+from .editor_hints import with_editor_hints
 from .host import NodeProgress
 from .language import says_errors_in_users_language, user_language
 from .outcome import outcome_of, place_of
@@ -35,6 +36,7 @@ class StoryMotionCheckShot(io.ComfyNode):
     """
 
     @classmethod
+    @with_editor_hints
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="StoryMotionCheckShot",

@@ -15,6 +15,7 @@ from ..storymotion.media.presets import CUSTOM, USER_PRESETS, load_presets, sett
 from ..storymotion.media.quality import USUAL_SAMPLES
 from ..storymotion.media.settings import AUDIO_KBPS_RANGE, ODD_SIZES, PIXEL_FORMATS, SPEEDS, TUNES, EncodeSettings
 from ..storymotion.report import Line, line, speak
+from .editor_hints import with_editor_hints
 from .host import NodeProgress
 from .language import says_errors_in_users_language, user_language
 from .models import checked_when_it_runs
@@ -38,6 +39,7 @@ class StoryMotionAnimationEncode(io.ComfyNode):
     """Encode once, straight from the frames, with settings for drawings."""
 
     @classmethod
+    @with_editor_hints
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="StoryMotionAnimationEncode",

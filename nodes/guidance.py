@@ -7,6 +7,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..storymotion.ltx.guidance import PRESETS, RANGES, Guidance, Guider, default_guider, parse_blocks
+from .editor_hints import with_editor_hints
 from .language import says_errors_in_users_language
 from .types import LTX2Guidance
 
@@ -66,6 +67,7 @@ class StoryMotionGuidance(io.ComfyNode):
     """A preset, or every number of the SDK's guider for picture and sound."""
 
     @classmethod
+    @with_editor_hints
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="StoryMotionGuidance",

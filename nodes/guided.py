@@ -12,6 +12,7 @@ from ..storymotion.ltx.models import Lora
 from ..storymotion.ltx.preflight import STEPS_RANGE
 from ..storymotion.ltx.render import Order
 from ..storymotion.ltx.shots import GuidedShot, KeyframesShot, OneStageShot, TwoStageShot
+from .editor_hints import with_editor_hints
 from .folders import LORAS, choices, path_of
 from .language import says_errors_in_users_language
 from .models import checked_when_it_runs
@@ -76,6 +77,7 @@ class StoryMotionTwoStage(io.ComfyNode):
     """The SDK's TI2VidTwoStagesPipeline."""
 
     @classmethod
+    @with_editor_hints
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="StoryMotionTwoStage",
@@ -113,6 +115,7 @@ class StoryMotionOneStage(io.ComfyNode):
     """The SDK's TI2VidOneStagePipeline."""
 
     @classmethod
+    @with_editor_hints
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="StoryMotionOneStage",
@@ -139,6 +142,7 @@ class StoryMotionKeyframes(io.ComfyNode):
     """The SDK's KeyframeInterpolationPipeline."""
 
     @classmethod
+    @with_editor_hints
     def define_schema(cls) -> io.Schema:
         every_shot = [each for each in options_of_every_shot() if each.id != "guides"]
         guides = LTX2Guides.Input("guides", tooltip="The pictures to pass through, from Image Guide: two or more.")

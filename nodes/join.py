@@ -14,6 +14,7 @@ from ..storymotion.media.join import FILM_SETTINGS, write_film
 from ..storymotion.media.parts import FilePart
 from ..storymotion.media.settings import EncodeSettings
 from ..storymotion.report import Line, line, speak
+from .editor_hints import with_editor_hints
 from .host import NodeProgress
 from .language import says_errors_in_users_language, user_language
 from .outcome import FINISH, outcome_of, place_of
@@ -39,6 +40,7 @@ class StoryMotionJoin(io.ComfyNode):
     """
 
     @classmethod
+    @with_editor_hints
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="StoryMotionJoin",

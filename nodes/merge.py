@@ -30,6 +30,7 @@ from comfy_api.latest import Input, io
 
 from ..storymotion.errors import PlacesNotConnected
 from .branches import Branch, check_places, in_story_order
+from .editor_hints import with_editor_hints
 from .language import says_errors_in_users_language
 from .slices import slice_here
 
@@ -43,6 +44,7 @@ class StoryMotionMerge(io.ComfyNode):
     """Two VIDEO lists into one; it has a slot for every scene, as each of them has."""
 
     @classmethod
+    @with_editor_hints
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="StoryMotionMerge",

@@ -11,6 +11,7 @@ from ..storymotion.ltx.checkpoint import inspect_checkpoint
 from ..storymotion.ltx.lora import match_lora
 from ..storymotion.ltx.models import BOTH_STAGES, KEEPS, LORA_STAGES, PRECISIONS, Lora, ModelSet
 from ..storymotion.report import speak
+from .editor_hints import with_editor_hints
 from .folders import CHECKPOINTS, LORAS, NONE, TEXT_ENCODERS, UPSCALERS, choices, fingerprint, path_of
 from .language import says_errors_in_users_language, user_language
 from .types import LTX2Model
@@ -31,6 +32,7 @@ class StoryMotionLTX2Model(io.ComfyNode):
     """The files a shot is rendered with."""
 
     @classmethod
+    @with_editor_hints
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="StoryMotionLTX2Model",
@@ -120,6 +122,7 @@ class StoryMotionLTX2Lora(io.ComfyNode):
     """A LoRA on the transformer, with a report of how much of it fits."""
 
     @classmethod
+    @with_editor_hints
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="StoryMotionLTX2Lora",

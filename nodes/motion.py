@@ -10,6 +10,7 @@ from ..storymotion.motion.data import styles
 from ..storymotion.motion.lint import LINTS
 from ..storymotion.motion.mapper import GUARDS, MotionRequest, map_story, preset_choices, prompt_engines
 from ..storymotion.report import speak
+from .editor_hints import with_editor_hints
 from .language import says_errors_in_users_language, user_language
 from .lists import slots
 
@@ -18,6 +19,7 @@ class SafeMotionMapper(io.ComfyNode):
     """Dialogue and scene in, motion and prompts out, for one scene or for all scenes of a story."""
 
     @classmethod
+    @with_editor_hints
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="SafeMotionMapper",

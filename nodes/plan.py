@@ -10,6 +10,7 @@ from ..storymotion.errors import ValueOutOfRange
 from ..storymotion.ltx.shots import LAST_FRAME, TRAINED_COMPRESSION, Guide, guide_from_pixels
 from ..storymotion.report import speak
 from ..storymotion.shot import FROM_IMAGE, GRID, LONGEST_SECONDS, plan_shot, size_choices
+from .editor_hints import with_editor_hints
 from .language import says_errors_in_users_language, user_language
 from .types import LTX2Guides
 
@@ -21,6 +22,7 @@ class StoryMotionShotPlan(io.ComfyNode):
     """Seconds and a size in, what LTX-2 can make out."""
 
     @classmethod
+    @with_editor_hints
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="StoryMotionShotPlan",
@@ -84,6 +86,7 @@ class StoryMotionImageGuide(io.ComfyNode):
     """A picture that the shot starts with, passes through or ends on."""
 
     @classmethod
+    @with_editor_hints
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="StoryMotionImageGuide",

@@ -12,6 +12,7 @@ from ..storymotion.paid.seedance.pictures import png_from_pixels
 from ..storymotion.paid.seedance.request import DERIVED_SEED, LARGEST_SEED, LARGEST_TAKE, SeedanceRequest
 from ..storymotion.paid.seedance.run import Collected, collect, quote
 from ..storymotion.report import speak
+from .editor_hints import with_editor_hints
 from .host import NodeProgress
 from .language import says_errors_in_users_language, user_language
 from .models import checked_when_it_runs
@@ -89,6 +90,7 @@ class StoryMotionSeedanceQuote(io.ComfyNode):
     """What a shot will cost at most."""
 
     @classmethod
+    @with_editor_hints
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="StoryMotionSeedanceQuote",
@@ -159,6 +161,7 @@ class StoryMotionSeedance(io.ComfyNode):
     """A paid shot for every scene. Async, so that several such nodes of one graph work side by side."""
 
     @classmethod
+    @with_editor_hints
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="StoryMotionSeedance",
@@ -252,6 +255,7 @@ class StoryMotionSeedanceCollect(io.ComfyNode):
     """Videos that were paid for and are not here yet."""
 
     @classmethod
+    @with_editor_hints
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="StoryMotionSeedanceCollect",

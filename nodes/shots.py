@@ -13,6 +13,7 @@ from ..storymotion.ltx.preflight import LARGEST_SEED, LONGEST_TAIL
 from ..storymotion.ltx.render import Order
 from ..storymotion.ltx.shots import TILINGS, DistilledShot, ICLoraShot
 from ..storymotion.shot import FPS_RANGE, FRAME_GRID, GRID, LARGEST_SIDE
+from .editor_hints import with_editor_hints
 from .folders import LORAS, choices, path_of
 from .language import says_errors_in_users_language
 from .models import checked_when_it_runs
@@ -129,6 +130,7 @@ class StoryMotionDistilled(io.ComfyNode):
     """The SDK's DistilledPipeline."""
 
     @classmethod
+    @with_editor_hints
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="StoryMotionDistilled",
@@ -155,6 +157,7 @@ class StoryMotionICLora(io.ComfyNode):
     """The SDK's ICLoraPipeline."""
 
     @classmethod
+    @with_editor_hints
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="StoryMotionICLora",

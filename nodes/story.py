@@ -16,6 +16,7 @@ from ..storymotion.report import line, speak
 from ..storymotion.story import ALL_ENGINES, load_story
 from ..storymotion.story_pixels import read_pictures
 from ..storymotion.story_rows import MOST_BYTES, SUFFIXES
+from .editor_hints import with_editor_hints
 from .host import NodeProgress
 from .language import says_errors_in_users_language, user_language
 from .models import checked_when_it_runs
@@ -76,6 +77,7 @@ class StoryMotionLoadStory(io.ComfyNode):
     """A story file in, its scenes out, as lists in story order."""
 
     @classmethod
+    @with_editor_hints
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="StoryMotionLoadStory",

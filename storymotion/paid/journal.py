@@ -13,17 +13,19 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from decimal import Decimal
 from pathlib import Path
 
 from ..errors import JournalUnusable, TaskNotKept, TaskTaken
+from . import journal_columns as columns
 from .journal_file import JournalFile
 from .journal_row import OPEN, SENDABLE_AGAIN, UNFINISHED, Row, Shot, State, time_text
 from .journal_table import (
     Caps,
     Latch,
+    bury,
     by_task,
     check_caps,
     check_latch,
@@ -33,13 +35,12 @@ from .journal_table import (
     insert,
     latch_of,
     select,
+    set_latch,
     update,
 )
 from .money import from_nano, to_nano
-from .owner import is_alive, this_process
 from .redact import redacted
 
-STRAY = "task:"
 ENDED = frozenset({State.FAILED, State.EXPIRED, State.CANCELLED})
 
 
@@ -86,26 +87,13 @@ class Journal:
         """
         nano, now = to_nano(quoted), self._now()
         with self._file.transaction(spends=True) as connection:
-            self._bury(connection)
+            bury(connection, self._clock())
             found = find(connection, shot.request_hash, shot.take)
             if found is not None and found.state not in SENDABLE_AGAIN:
                 return Reservation(found, mine=False)
             check_latch(connection, shot.provider)
             check_caps(connection, shot.provider, nano, run_id, caps)
-            fresh: dict[str, object] = {
-                **shot.columns(),
-                "attempt": found.attempt + 1 if found else 1,
-                "state": State.INTENT.value,
-                "run_id": run_id,
-                "quoted_nano_usd": nano,
-                "settled_nano_usd": None,
-                "settled_at": None,
-                "error_code": None,
-                "error_message": None,
-                "owner": this_process(),
-                "reserved_at": now,
-                "heartbeat_at": now,
-            }
+            fresh = columns.reserved(shot, found.attempt + 1 if found else 1, run_id, nano, now)
             if found is None:
                 return Reservation(insert(connection, fresh), mine=True)
             return Reservation(update(connection, found.id, fresh), mine=True)
@@ -143,8 +131,8 @@ class Journal:
                     return owner
                 now = get(connection, row.id)
                 if now.attempt != row.attempt or now.task_id is not None:
-                    return insert(connection, self._stray(row, task_id))
-                return update(connection, row.id, self._submitted(task_id))
+                    return insert(connection, columns.second_task(row, task_id, self._now()))
+                return update(connection, row.id, columns.submitted(task_id, self._now()))
         except JournalUnusable as error:
             raise TaskNotKept(task_id, error.path, error.reason) from error
 
@@ -156,12 +144,12 @@ class Journal:
         """The provider said no: 0 USD. ``latches``: for reasons of billing, so that nothing more is sent."""
         with self._file.transaction() as connection:
             if latches:
-                self._latch(connection, row.provider, code, message)
+                set_latch(connection, row.provider, code, message, self._now())
             return self._mark_in(
                 connection,
                 row,
                 {State.INTENT, State.UNKNOWN},
-                **self._ended(State.REFUSED),
+                **columns.ended(State.REFUSED, self._now()),
                 error_code=redacted(code),
                 error_message=redacted(message),
             )
@@ -169,7 +157,10 @@ class Journal:
     def release(self, row: Row, reason: str) -> Row:
         """It is certain, or a human decides, that the provider made nothing of the send: 0 USD, may be sent again."""
         return self._mark(
-            row, {State.INTENT, State.UNKNOWN}, **self._ended(State.RELEASED), error_message=redacted(reason)
+            row,
+            {State.INTENT, State.UNKNOWN},
+            **columns.ended(State.RELEASED, self._now()),
+            error_message=redacted(reason),
         )
 
     def adopt(self, row: Row, task_id: str) -> Row:
@@ -178,7 +169,7 @@ class Journal:
             taken = by_task(connection, task_id)
             if taken is not None and taken.id != row.id:
                 raise TaskTaken(task_id, taken.id)
-            return self._mark_in(connection, row, {State.UNKNOWN}, **self._submitted(task_id))
+            return self._mark_in(connection, row, {State.UNKNOWN}, **columns.submitted(task_id, self._now()))
 
     def adopt_stray(self, shot: Shot, task_id: str, quoted: Decimal = Decimal(0)) -> Row:
         """A row for a task that was made elsewhere, so that it can be collected and counts; or the row it has.
@@ -189,20 +180,7 @@ class Journal:
             known = by_task(connection, task_id)
             if known is not None:
                 return known
-            now = self._now()
-            stray = replace(shot, request_hash=f"{STRAY}{task_id}", take=1)
-            return insert(
-                connection,
-                {
-                    **stray.columns(),
-                    "attempt": 1,
-                    "run_id": "",
-                    "quoted_nano_usd": to_nano(quoted),
-                    "reserved_at": now,
-                    "heartbeat_at": now,
-                    **self._submitted(task_id),
-                },
-            )
+            return insert(connection, columns.stray(shot, task_id, quoted, self._now()))
 
     # What came of the task
 
@@ -210,23 +188,28 @@ class Journal:
         """The video is made and charged. ``usd`` None (the provider told no usage) settles at the quote."""
         paid = row.quoted if usd is None else usd
         return self._mark(
-            row, {State.SUBMITTED}, state=State.SUCCEEDED.value, **self._settled(paid), tokens=tokens, owner=None
+            row,
+            {State.SUBMITTED},
+            state=State.SUCCEEDED.value,
+            **columns.settled(paid, self._now()),
+            tokens=tokens,
+            owner=None,
         )
 
     def settle(self, row: Row, usd: Decimal, tokens: int | None) -> Row:
         """Correct what a shot cost, in any state after its task was known."""
-        return self._mark(row, set(State) - OPEN - SENDABLE_AGAIN, **self._settled(usd), tokens=tokens)
+        return self._mark(row, set(State) - OPEN - SENDABLE_AGAIN, **columns.settled(usd, self._now()), tokens=tokens)
 
     def mark_ended(self, row: Row, state: State, code: str, message: str) -> Row:
         """The task FAILED, EXPIRED or was CANCELLED: 0 USD, and not sent again."""
         if state not in ENDED:
             raise ValueError(f"a task does not end as {state.value}")
-        ended = self._ended(state)
+        ended = columns.ended(state, self._now())
         return self._mark(row, {State.SUBMITTED}, **ended, error_code=redacted(code), error_message=redacted(message))
 
     def take_back(self, row: Row, reason: str) -> Row:
         """The user's own cancel came before the task began: 0 USD, and the same request and take may be sent again."""
-        released = self._ended(State.RELEASED)
+        released = columns.ended(State.RELEASED, self._now())
         return self._mark(row, {State.SUBMITTED}, **released, task_id=None, error_message=redacted(reason))
 
     def mark_downloaded(self, row: Row, file: str, sha256: str) -> Row:
@@ -244,7 +227,7 @@ class Journal:
         """Paid, or perhaps paid, and the video is gone; what was not settled counts at its quote."""
         with self._file.transaction() as connection:
             now = get(connection, row.id)
-            settled = {} if now.settled is not None else self._settled(now.quoted)
+            settled = {} if now.settled is not None else columns.settled(now.quoted, self._now())
             return self._mark_in(
                 connection,
                 row,
@@ -260,13 +243,13 @@ class Journal:
     def find(self, request_hash: str, take: int) -> Row | None:
         """The row of a request and take."""
         with self._file.transaction() as connection:
-            self._bury(connection)
+            bury(connection, self._clock())
             return find(connection, request_hash, take)
 
     def get(self, row_id: int) -> Row:
         """The row as it is now. Raises KeyError."""
         with self._file.transaction() as connection:
-            self._bury(connection)
+            bury(connection, self._clock())
             return get(connection, row_id)
 
     def by_task(self, task_id: str) -> Row | None:
@@ -277,7 +260,7 @@ class Journal:
     def unfinished(self, provider: str) -> tuple[Row, ...]:
         """Rows that may have a video to fetch, oldest first."""
         with self._file.transaction() as connection:
-            self._bury(connection)
+            bury(connection, self._clock())
             found = select(connection, "provider = ? ORDER BY id", (provider,))
             return tuple(row for row in found if row.state in UNFINISHED)
 
@@ -292,7 +275,7 @@ class Journal:
     def stray_task_ids(self, provider: str) -> frozenset[str]:
         """Those of them whose row is of no request."""
         with self._file.transaction() as connection:
-            found = select(connection, "provider = ? AND request_hash = ? || task_id", (provider, STRAY))
+            found = select(connection, "provider = ? AND request_hash = ? || task_id", (provider, columns.STRAY))
             return frozenset(row.task_id for row in found if row.task_id is not None)
 
     def spend(self, provider: str, day_start: datetime) -> Spend:
@@ -311,7 +294,7 @@ class Journal:
     def latch(self, provider: str, code: str, message: str) -> None:
         """From now on nothing is sent to ``provider``."""
         with self._file.transaction() as connection:
-            self._latch(connection, provider, code, message)
+            set_latch(connection, provider, code, message, self._now())
 
     def latched(self, provider: str) -> Latch | None:
         """The latch of ``provider`` if it is set."""
@@ -328,44 +311,6 @@ class Journal:
     def _now(self) -> str:
         return time_text(self._clock())
 
-    def _settled(self, usd: Decimal) -> dict[str, object]:
-        return {"settled_nano_usd": to_nano(usd), "settled_at": self._now()}
-
-    def _ended(self, state: State) -> dict[str, object]:
-        return {"state": state.value, "owner": None, **self._settled(Decimal(0))}
-
-    def _submitted(self, task_id: str) -> dict[str, object]:
-        return {
-            "state": State.SUBMITTED.value,
-            "task_id": task_id,
-            "submitted_at": self._now(),
-            "owner": None,
-            "settled_nano_usd": None,
-            "settled_at": None,
-            "error_message": None,
-        }
-
-    def _stray(self, row: Row, task_id: str) -> dict[str, object]:
-        now = self._now()
-        return {
-            "provider": row.provider,
-            "request_hash": f"{STRAY}{task_id}",
-            "take": 1,
-            "attempt": 1,
-            "run_id": row.run_id,
-            "model": row.model,
-            "origin": row.origin,
-            "key_fingerprint": row.key_fingerprint,
-            "request": "{}",
-            "prompt_sha256": row.prompt_sha256,
-            "prompt_start": row.prompt_start,
-            "seed": row.seed,
-            "quoted_nano_usd": to_nano(row.quoted),
-            "reserved_at": now,
-            "heartbeat_at": now,
-            **self._submitted(task_id),
-        }
-
     def _mark(self, row: Row, states: set[State] | frozenset[State], **changes: object) -> Row:
         with self._file.transaction() as connection:
             return self._mark_in(connection, row, states, **changes)
@@ -377,17 +322,3 @@ class Journal:
         if now.attempt != row.attempt or now.state not in states:
             return now
         return update(connection, row.id, changes)
-
-    def _latch(self, connection: sqlite3.Connection, provider: str, code: str, message: str) -> None:
-        """The first reason stays: it is the one to look into."""
-        connection.execute(
-            "INSERT OR IGNORE INTO latches VALUES (?, ?, ?, ?)",
-            (provider, redacted(code), redacted(message), self._now()),
-        )
-
-    def _bury(self, connection: sqlite3.Connection) -> None:
-        """An intent whose owner is dead was perhaps sent: it is UNKNOWN."""
-        for row in select(connection, "state = ?", (State.INTENT.value,)):
-            if not is_alive(row.owner, row.heartbeat_at, self._clock()):
-                reason = "the process that sent it ended before an answer was kept"
-                update(connection, row.id, {"state": State.UNKNOWN.value, "owner": None, "error_message": reason})

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import JournalUnusable
+from .durable import sync_folder
 
 # "StMo": other programs' databases are refused.
 APPLICATION_ID = 0x53744D6F
@@ -139,7 +140,7 @@ class JournalFile:
             except FileExistsError:
                 return
             temporary.replace(self.path)
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -179,14 +180,3 @@ def _make_durable(connection: sqlite3.Connection) -> None:
     # FULL does not sync the folder when the rollback journal is deleted: a power cut could undo what was committed.
     connection.execute("PRAGMA synchronous = EXTRA")
     connection.execute("PRAGMA fullfsync = ON")  # macOS: through the drive's cache
-
-
-def _sync_folder(folder: Path) -> None:
-    """The new name survives a power cut. Windows has no such call and needs none."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -8,8 +8,10 @@ from datetime import datetime
 from decimal import Decimal
 
 from ..errors import BillingLatched, CapReached
-from .journal_row import OPEN, Row, time_from_text, time_text
+from .journal_row import OPEN, Row, State, time_from_text, time_text
 from .money import from_nano, usd_text
+from .owner import is_alive
+from .redact import redacted
 
 _OPEN_SQL = ", ".join(sorted(f"'{state.value}'" for state in OPEN))
 _COMMITTED = f"CASE WHEN state IN ({_OPEN_SQL}) THEN quoted_nano_usd ELSE coalesce(settled_nano_usd, 0) END"
@@ -117,3 +119,18 @@ def latch_of(connection: sqlite3.Connection, provider: str) -> Latch | None:
     if found is None:
         return None
     return Latch(found["provider"], found["error_code"], found["error_message"], time_from_text(found["since"]))
+
+
+def set_latch(connection: sqlite3.Connection, provider: str, code: str, message: str, now: str) -> None:
+    """Set the latch of ``provider``. The first reason stays: it is the one to look into."""
+    connection.execute(
+        "INSERT OR IGNORE INTO latches VALUES (?, ?, ?, ?)", (provider, redacted(code), redacted(message), now)
+    )
+
+
+def bury(connection: sqlite3.Connection, now: datetime) -> None:
+    """An intent whose owner is dead was perhaps sent: it is UNKNOWN."""
+    for row in select(connection, "state = ?", (State.INTENT.value,)):
+        if not is_alive(row.owner, row.heartbeat_at, now):
+            reason = "the process that sent it ended before an answer was kept"
+            update(connection, row.id, {"state": State.UNKNOWN.value, "owner": None, "error_message": reason})

@@ -63,9 +63,7 @@ def drawing() -> numpy.ndarray:
     return numpy.asarray(Image.open(path).convert("RGB"))
 
 
-def assert_same(
-    server: ComfyServer, entry: dict[str, Any], theirs: tuple[torch.Tensor, torch.Tensor, int]
-) -> None:
+def assert_same(server: ComfyServer, entry: dict[str, Any], theirs: tuple[torch.Tensor, torch.Tensor, int]) -> None:
     frames, waveform, _ = theirs
     assert torch.equal(saved_frames(server, entry), frames)
     heard = saved_sound(server, entry)
@@ -99,9 +97,7 @@ def test_two_stage_node(
         steps=3,
     )
     loras = ((folder / STYLE, 0.7),)
-    assert_same(
-        comfy_server, entry, call_sdk(on_disk, shot, ((drawing, 0, 0.9),), loras, (folder / DISTILLED, 0.6))
-    )
+    assert_same(comfy_server, entry, call_sdk(on_disk, shot, ((drawing, 0, 0.9),), loras, (folder / DISTILLED, 0.6)))
 
 
 def prompt_of(client: ComfyClient, graph: Graph, output: int = 1) -> str:

@@ -223,7 +223,7 @@ class TestOtherServers:
         print(f"pack load: {found['seconds']:.3f} s")
 
 
-SPY = '''
+SPY = """
 import json, sys, time
 first = getattr(sys, "_storymotion_spy", None)
 if first is None:
@@ -232,7 +232,7 @@ else:
     new = sorted(set(sys.modules) - first[1])
     print("SPY " + json.dumps({"seconds": time.perf_counter() - first[0], "new": new}), flush=True)
 NODE_CLASS_MAPPINGS = {}
-'''
+"""
 
 
 @pytest.fixture

@@ -186,9 +186,7 @@ def fail_in(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, when: Callab
 
 
 @pytest.mark.parametrize("keep", ["disk", "ram"])
-def test_a_scene_that_fails_does_not_cost_the_others(
-    story: Story, keep: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_scene_that_fails_does_not_cost_the_others(story: Story, keep: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from ltx_core.model.transformer.transformer import BasicAVTransformerBlock
 
     orders = [story.order(number) for number in range(4)]

@@ -226,9 +226,7 @@ class TestLora:
         assert note.code == "lora-match"
         assert note.values["used"] == note.values["total"]
 
-    def test_partial_fit(
-        self, models: ModelSet, tiny: TinyModels, distilled: DistilledShot, tmp_path: Path
-    ) -> None:
+    def test_partial_fit(self, models: ModelSet, tiny: TinyModels, distilled: DistilledShot, tmp_path: Path) -> None:
         def add(tensors: dict[str, torch.Tensor], _: dict[str, str]) -> None:
             tensors["diffusion_model.transformer_blocks.99.attn1.to_q.lora_A.weight"] = torch.zeros(4, 32)
             tensors["diffusion_model.transformer_blocks.99.attn1.to_q.lora_B.weight"] = torch.zeros(32, 4)

@@ -112,9 +112,7 @@ def test_a_new_lora_builds_only_the_transformer(
     assert same(ours, *call_sdk(models, distilled, loras=((tiny.style_lora, 0.5),)))
 
 
-def test_a_replaced_file_is_read_again(
-    own_files: ModelSet, distilled: DistilledShot, residents: Residents
-) -> None:
+def test_a_replaced_file_is_read_again(own_files: ModelSet, distilled: DistilledShot, residents: Residents) -> None:
     models = replace(own_files, keep="ram")
     before = render_shot(models, distilled, residents=residents)
     changed = models.checkpoint.stat().st_mtime_ns + 1_000_000

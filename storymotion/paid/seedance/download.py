@@ -16,6 +16,7 @@ from urllib.parse import urljoin, urlsplit
 
 from ...errors import SeedanceForeignHost
 from ...progress import Progress
+from ..durable import sync_folder
 from .transport import LOOPBACK, Broken, NotSent, Stream, Timeouts, open_stream
 
 # With their dot, so that "evilvolces.com" is none of them.
@@ -197,7 +198,7 @@ def _keep(stream: Stream, target: Path, progress: Progress, limits: DownloadLimi
             raise _TryAgain(f"the file is no whole video: {wrong}")
         part.replace(target)
         undecoded.unlink(missing_ok=True)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
         return digest.hexdigest()
     finally:
         part.unlink(missing_ok=True)
@@ -234,14 +235,3 @@ def _host_of(url: str) -> str:
         return f"{address.scheme}://{address.hostname}"
     except ValueError:
         return "an address that cannot be read"
-
-
-def _sync_folder(folder: Path) -> None:
-    """The new name survives a power cut. Windows has no such call and needs none."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
