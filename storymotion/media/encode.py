@@ -14,7 +14,7 @@ from ..errors import NoFrames, OddSize, WrongFrame
 from ..progress import Progress, ignore_progress
 from .aac_copy import CopiedSound
 from .mp4 import Mp4Writer
-from .output import refusals, whole_or_nothing
+from .output import whole_or_nothing
 from .quality import Quality, QualitySamples
 from .settings import DEFAULT_SETTINGS, EncodeSettings, require_range
 from .sound import Sound, SoundSource
@@ -114,11 +114,11 @@ def encode_mp4(
             writer.abandon()
             raise
         length = unfinished.stat().st_size
-        with refusals(name):
-            quality = samples.compare(unfinished, exact_rate)
+        for _ in samples.compare(unfinished, name, exact_rate):
+            progress(writer.added, writer.added, "comparing")
     seconds = time.monotonic() - started
     copied = isinstance(sound, CopiedSound)
-    return EncodedFile(path, *size, writer.added, exact_rate, length, seconds, quality, copied)
+    return EncodedFile(path, *size, writer.added, exact_rate, length, seconds, samples.quality, copied)
 
 
 def _feed(
