@@ -96,11 +96,14 @@ def plan_film(parts: Sequence[Part], mismatch: str = "error", progress: Progress
     for part in parts:
         progress(len(facts), len(parts), "reading")
         facts.append(facts_of(part))
-    ((width, height), rate), _ = Counter((each.size, each.frame_rate) for each in facts).most_common(1)[0]
+    # A rate that varies is another one than the same rate that does not.
+    kinds = [(each.size, each.frame_rate, each.steady) for each in facts]
+    most = Counter(kinds).most_common(1)[0][0]
+    (width, height), rate, _ = most
     differing = [
         f"{part.label}: {each.width} x {each.height}, {_fps(each)}"
-        for part, each in zip(parts, facts)
-        if (each.size, each.frame_rate) != ((width, height), rate)
+        for part, each, kind in zip(parts, facts, kinds)
+        if kind != most
     ]
     if differing and mismatch == "error":
         raise ShotsDiffer(width, height, f"{float(rate):.8g}", len(parts), "; ".join(differing))

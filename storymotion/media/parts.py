@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 WIDE_CURVES = {16: "HDR (PQ)", 18: "HDR (HLG)"}
 WIDE_PRIMARIES = {9: "BT.2020"}
 
+# Frames a second that a video of a variable rate gets at most, unless it has more on average.
+MOST_FOR_UNSTEADY = 60
 # The clock of Matroska and Flash: times that were in it are rounded to it for ever.
 MILLISECOND = Fraction(1, 1000)
 
@@ -265,8 +267,10 @@ def _timing_of(part: FilePart, container: InputContainer, stream: av.VideoStream
     if rate is not None:
         counted = is_avi or not told
         return _Timing(shown, tick, rate, True, len(shown) / rate, clean and shown[0] == first, counted)
-    seconds = (last - first) * tick + (durations.get(last, 0) * tick or 1 / rates[0])
-    return _Timing(shown, tick, rates[0], False, seconds, False, False)
+    # The average leaves out frames wherever they come faster: of what moves, if the rest is held for long.
+    rate = max((each for each in rates if each <= MOST_FOR_UNSTEADY), default=rates[0])
+    seconds = (last - first) * tick + (durations.get(last, 0) * tick or 1 / rate)
+    return _Timing(shown, tick, rate, False, seconds, False, False)
 
 
 def _steady_rate(shown: list[int], tick: Fraction, rates: list[Fraction]) -> Fraction | None:

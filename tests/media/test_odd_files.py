@@ -100,6 +100,18 @@ def test_times_that_were_rounded_to_milliseconds_once_are_a_steady_rate(tmp_path
     assert plan.shots[0].facts.steady and (done.frames, done.frame_rate) == (COUNT, FPS)
 
 
+def test_a_held_frame_costs_no_frame_of_what_moves(tmp_path, second_decoder, master):
+    """The last of twelve frames is held for two seconds: on average there are six a second."""
+    source = tmp_path / "held.mp4"
+    held = f"setpts=(N+47*gte(N\\,{COUNT - 1}))/24/TB"
+    second_decoder.run("-i", master, "-an", "-vf", held, "-fps_mode", "vfr", "-c:v", "libx264", "-crf", "5", source)
+    plan, done = encode(source)
+    assert not plan.shots[0].facts.steady and done.frame_rate == FPS
+    greys = second_decoder.rgb(tmp_path / "shot.mp4", WIDTH, HEIGHT)[:, 40, 30, 0].astype(int)
+    assert np.abs(greys[: COUNT - 1] - (15 * np.arange(COUNT - 1) + 20)).max() <= 4
+    assert done.frames >= COUNT + 47
+
+
 # --- what is beside the picture
 
 
