@@ -72,6 +72,8 @@ def _decoded(shot: PlannedShot, plan: FilmPlan) -> Iterator[tuple[Fraction, np.n
             time = index if facts.counted else frame.pts
             clock = 1 / facts.frame_rate if facts.counted else tick
             if time is not None and not in_stretch(part, time, clock):
+                if seen:  # the rest comes after the stretch
+                    break
                 continue
             last = seen / facts.frame_rate if time is None else time * clock - facts.origin
             seen += 1
