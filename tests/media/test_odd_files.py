@@ -13,7 +13,8 @@ from storymotion import errors
 from storymotion.media.colour import has_left_colour
 from storymotion.media.encode import EncodedFile, encode_mp4
 from storymotion.media.encode_shot import encode_shot, plan_shot
-from storymotion.media.film import FilmPlan
+from storymotion.media.film import FilmPlan, plan_film
+from storymotion.media.film_frames import film_frames
 from storymotion.media.parts import FilePart
 from storymotion.media.probe import probe
 from storymotion.media.settings import EncodeSettings
@@ -126,6 +127,18 @@ def test_of_a_stretch_no_more_is_decoded_than_is_shown(tmp_path, second_decoder,
     with pytest.raises(errors.UnreadableVideo):
         encode(source)
     assert encode(source, 0.0, 0.25)[1].frames == 6
+
+
+def test_a_file_cut_off_between_two_frames(tmp_path):
+    """Every frame that is there is whole; only the header knows that more belong to it."""
+    whole, cut = tmp_path / "whole.mp4", tmp_path / "cut.mp4"
+    encode_mp4(whole, pictures(), COUNT, WIDTH, HEIGHT, FPS)
+    with av.open(str(whole)) as container:
+        starts = sorted(packet.pos or 0 for packet in container.demux(video=0) if packet.size)
+    for start in starts[-3:]:
+        cut.write_bytes(whole.read_bytes()[:start])
+        with pytest.raises(errors.UnreadableVideo, match=f"it breaks off after [0-9]+ of {COUNT} frames"):
+            encode(cut)
 
 
 # --- what is beside the picture
@@ -253,3 +266,18 @@ def test_a_file_taken_as_it_is_keeps_the_place_of_its_colours(tmp_path, line_art
     # What goes through RGB on its way lies in the middle, wherever it lay.
     encode_shot(target, plan, EncodeSettings(line_art_2x=True))
     assert not has_left_colour(first_frame(target))
+
+
+@heeded
+def test_shots_whose_colours_lie_elsewhere_are_brought_together(tmp_path, line_art, second_decoder):
+    """What lies on the left is made anew where a shot of this pack is in the film too, and taken as it is without."""
+    left = FilePart(foreign(tmp_path / "left.mp4", line_art, second_decoder, "0", ""), "left")
+    ours = FilePart(tmp_path / "ours.mp4", "ours")
+    encode_mp4(ours.path, line_art, 24, 320, 192, FPS)
+    for parts, kinds, said in (
+        ([left, left], [av.VideoFrame] * 2, True),
+        ([left, ours], [np.ndarray, av.VideoFrame], False),
+    ):
+        plan = plan_film(parts)
+        assert plan.left_colour == said
+        assert [type(frame) for frame in list(film_frames(plan))[::24]] == kinds
