@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,7 @@ from ..storymotion.forecast import Work, forecast_lines
 from ..storymotion.ltx.fit_phases import models_of
 from ..storymotion.ltx.fit_queue import QueuePlan
 from ..storymotion.ltx.host import Host
+from ..storymotion.ltx.models import ModelSet
 from ..storymotion.ltx.preflight import Checked
 from ..storymotion.ltx.render import LOADING, Order, RenderedQueue, RenderedShot, render_shots
 from ..storymotion.ltx.shots import DistilledShot, ICLoraShot, KeyframesShot, OneStageShot, Shot, TwoStageShot
@@ -30,7 +32,7 @@ from .models import fingerprint_choices
 from .outcome import FailedScene, StoryOutcome
 from .retry import Gaps
 from .scene_report import RunFacts, Scene, report_of_shot, report_of_story
-from .settings import cost_settings
+from .settings import cost_settings, keep_setting
 from .stores import StoredShots, frame_buffers, timings, user_file
 from .video import ShotVideo
 
@@ -149,7 +151,8 @@ class _Run:
         )
         started = time.monotonic()
         try:
-            self._queue = render_shots(list(orders.values()), str(device), GUEST.residents, host)
+            ordered = [replace(order, models=_kept(order.models)) for order in orders.values()]
+            self._queue = render_shots(ordered, str(device), GUEST.residents, host)
         finally:
             GUEST.register(device)
         self._seconds = time.monotonic() - started
@@ -187,6 +190,10 @@ class _Run:
         if device_name and loads:
             size = sum(load.size for load in loads)
             figures.record_loading(device_name, sum(load.seconds for load in loads), size)
+
+
+def _kept(models: ModelSet) -> ModelSet:
+    return replace(models, keep=keep_setting(models.keep))
 
 
 def _work(checked: Checked, device_name: str) -> Work:

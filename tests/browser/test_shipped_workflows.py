@@ -50,9 +50,11 @@ def test_opens_clean_and_queues_what_its_twin_says(
     assert opened["links"] == len(workflow["links"])
     assert opened["groups"] == [group["title"] for group in workflow["groups"]]
     assert overlaps(opened["boxes"]) == []
-    # A node that needs more room than the file gives it is enlarged, and would cover the next one.
+    # A node that needs more room than the file gives it is enlarged, and would cover the next one. Some nodes of
+    # ComfyUI itself are smaller until they show something (Save Video in 1.49); that covers nothing.
     sizes = {node["id"]: node["size"] for node in workflow["nodes"]}
-    assert {key: size for key, _, size in opened["boxes"]} == sizes
+    enlarged = {key: size for key, _, size in opened["boxes"] if any(a > b for a, b in zip(size, sizes[key]))}
+    assert enlarged == {}
 
     assert without_the_editors_own(editor.prompt(), comfy_client.get("/object_info")) == twin(name)
     assert editor.page_errors == []
