@@ -5,6 +5,8 @@ import { inputsOf, isLinked } from "./graph.js"
 import { watch } from "./live.js"
 import { amount } from "./money.js"
 import { addButton, addPart, panelOf, part, rows } from "./panel.js"
+import { resultRows } from "./reports.js"
+import { onResult } from "./results.js"
 import { addUnfinished } from "./unfinished.js"
 import { said, say } from "./words.js"
 
@@ -33,11 +35,7 @@ app.registerExtension({
     watch(node, quoteQuestion, showPrice, { refresh: REFRESH_MS })
     if (!isShot) return
     const receipt = addPart(panel, "receipt")
-    const onExecuted = node.onExecuted
-    node.onExecuted = function (output) {
-      receipt.replaceChildren(...rows((output?.text ?? []).flatMap((text) => String(text).split("\n"))))
-      return onExecuted?.apply(this, arguments)
-    }
+    onResult(node, (result) => receipt.replaceChildren(...resultRows(result)))
   },
 })
 

@@ -52,10 +52,10 @@ export function addUnfinished(node, panel, refresh) {
   const begin = async (path, values) => {
     collect.disabled = true
     const got = await tell(path, values)
-    if (got.ok && got.answer.started) return desk.collecting(got.answer)
-    collect.disabled = false
-    if (got.ok) told.replaceChildren(part("div", "quiet", say("collecting-already")))
-    else tellProblem(got)
+    if (got.ok) desk.collecting(got.answer)
+    else collect.disabled = false
+    if (!got.ok) tellProblem(got)
+    else if (!got.answer.started) told.append(part("div", "quiet", say("collecting-already")))
   }
   collect.addEventListener("click", () => begin("paid/collect"))
   journal.addEventListener("click", async () => {
