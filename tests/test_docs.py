@@ -163,7 +163,7 @@ def test_every_route_is_in_the_docs(page: str) -> None:
     sources = [file.read_text(encoding="utf-8") for file in (ROOT / "nodes" / "routes").glob("*.py")]
     routes = [route for source in sources for route in re.findall(r'JsonRoute\("(\w+)", "([\w/]+)"', source)]
     rows = re.findall(r"^\| `(\w+) /storymotion/([\w/]+)` \|", (ROOT / "docs" / page).read_text("utf-8"), re.MULTILINE)
-    assert len(routes) == 11 and sorted(rows) == sorted(routes)
+    assert len(routes) == 15 and sorted(rows) == sorted(routes)
 
 
 @pytest.mark.comfy

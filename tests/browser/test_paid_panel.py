@@ -17,13 +17,14 @@ from dev.processes import ROOT
 from dev.server import ComfyServer
 from storymotion.cost import CostSettings
 from storymotion.paid.billing import read_billing
+from storymotion.paid.journal_row import State
 from storymotion.paid.money import krw_text, usd_text
 from storymotion.paid.provider import SEEDANCE
 from storymotion.paid.seedance.desk import Desk
 from storymotion.paid.seedance.request import SeedanceRequest
 from storymotion.paid.seedance.run import gate, quote, unfinished
 
-from ..comfy.test_paid_routes import SMALL, left_unfinished
+from ..comfy.test_paid_routes import SMALL, left_in_doubt, left_unfinished
 from .editor import Editor
 
 pytestmark = pytest.mark.browser
@@ -46,10 +47,20 @@ def either(request: pytest.FixtureRequest, page: Page, comfy_server: ComfyServer
     return editor
 
 
-def price_line(desk: Desk, **asked: Any) -> str:
+def price_line(desk: Desk, currency: str = "KRW and USD", **asked: Any) -> str:
     price = quote(SeedanceRequest(prompt="", **asked), desk)
-    figures = {"usd": usd_text(price.usd), "krw": krw_text(price.krw), "per8s": krw_text(price.krw_per_8s)}
-    return TEXTS["quote"].format(**figures)
+    per_8s = price.usd * 8 / price.seconds
+    figures = {
+        "KRW and USD": [both(price.usd, price.krw), both(per_8s, price.krw_per_8s)],
+        "KRW": [f"{krw_text(price.krw)} KRW", f"{krw_text(price.krw_per_8s)} KRW"],
+        "USD": [f"{usd_text(price.usd)} USD", f"{usd_text(per_8s)} USD"],
+    }[currency]
+    return TEXTS["quote"].format(amount=figures[0], per8s=figures[1])
+
+
+def both(usd: Decimal, krw: Decimal) -> str:
+    """An amount in both currencies, as the editor shows it at first."""
+    return TEXTS["amount-both"].format(usd=usd_text(usd), krw=krw_text(krw))
 
 
 def test_the_quote_follows_the_inputs(either: Editor, desk: Desk) -> None:
@@ -64,6 +75,10 @@ def test_the_quote_follows_the_inputs(either: Editor, desk: Desk) -> None:
     either.set_widgets("StoryMotionSeedanceQuote", dearer)
     expect(shown.locator(".storymotion-main")).to_have_text(price_line(desk, **dearer))
     assert price_line(desk, **dearer) != price_line(desk, **asked)
+    # In the currency that the user wants, at once.
+    for currency in ("USD", "KRW", "KRW and USD"):
+        either.page.evaluate("chosen => app.extensionManager.setting.set('StoryMotion.Currency', chosen)", currency)
+        expect(shown.locator(".storymotion-main")).to_have_text(price_line(desk, currency, **dearer))
     # What the service does not offer is said, and the editor goes on.
     either.set_widgets("StoryMotionSeedanceQuote", {"duration": 60})
     expect(shown.locator(".storymotion-problem")).to_contain_text("60")
@@ -112,6 +127,51 @@ def test_unfinished_shots_are_listed_and_fetched(either: Editor, desk: Desk, scr
     expect(panel.locator(".storymotion-collected")).to_contain_text(".mp4", timeout=30_000)
     expect(panel.locator(".storymotion-unfinished li").filter(has_text=mark)).to_have_count(0)
     assert mark not in [row.prompt_start for row in unfinished(desk)]
+    assert either.page_errors == [] and either.error_toasts() == []
+
+
+def test_the_user_decides_on_lost_answers(
+    either: Editor, desk: Desk, fake_seedance: FakeSeedance, screenshot: Screenshot
+) -> None:
+    number = len(desk.journal.rows()) if desk.journal.path.exists() else 0
+    made = left_in_doubt(desk, fake_seedance, f"made {number}", made=True)
+    task = fake_seedance.tasks()[-1]["id"]
+    never = left_in_doubt(desk, fake_seedance, f"never made {number}", made=False)
+    either.add("StoryMotionSeedance", dict(SMALL))
+    page, panel = either.page, either.panel()
+    dialog = page.locator("[role=dialog]")
+    items = panel.locator(".storymotion-unfinished li")
+    release = items.filter(has_text=never.prompt_start).get_by_role("button", name=TEXTS["release"])
+    release.focus()
+    screenshot(page, f"paid_in_doubt_{'vue' if page.locator('[data-node-id]').count() else 'classic'}")
+
+    # A second thought changes nothing.
+    page.keyboard.press("Enter")
+    expect(dialog).to_contain_text("paid twice")
+    expect(dialog).to_contain_text(never.prompt_start)
+    screenshot(page, "paid_release_dialog")
+    either.close_dialogs()
+    assert desk.journal.get(never.id).state is State.UNKNOWN
+    release.click()
+    dialog.get_by_role("button", name="Confirm").click()
+    expect(panel.locator(".storymotion-collected")).to_contain_text(TEXTS["released"].format(shot=""))
+    expect(items.filter(has_text=never.prompt_start)).to_have_count(0)
+    assert desk.journal.get(never.id).state is State.RELEASED
+
+    adopt = items.filter(has_text=made.prompt_start).get_by_role("button", name=TEXTS["adopt"])
+    for answer, said in (("cgt-20990101000000-none", "cgt-20990101000000-none"), (task, ".mp4")):
+        adopt.click()
+        dialog.get_by_role("textbox").fill(answer)
+        page.keyboard.press("Enter")
+        expect(panel.locator(".storymotion-collected")).to_contain_text(said, timeout=30_000)
+    assert desk.journal.get(made.id).task_id == task
+    expect(items.filter(has_text=made.prompt_start)).to_have_count(0)
+
+    with page.expect_download() as download:
+        panel.get_by_role("button", name=TEXTS["journal"]).click()
+    text = download.value.path().read_text(encoding="utf-8")
+    assert text.startswith("\ufeffid,provider,state") and f"never made {number}" in text
+    assert download.value.suggested_filename.endswith(".csv")
     assert either.page_errors == [] and either.error_toasts() == []
 
 
