@@ -78,7 +78,7 @@ export function addUnfinished(node, panel, refresh) {
     })
     release.addEventListener("click", async () => {
       const what = { shot: taskText(task), amount: amount(task.quoted) }
-      if (!(await confirmed(say("release"), say("release-sure", what)))) return
+      if (!(await confirmed(say("release"), say("release-sure", what), what.shot))) return
       const got = await tell("paid/release", { row: task.row })
       if (!got.ok) return tellProblem(got)
       told.replaceChildren(part("div", "row", say("released", what)))

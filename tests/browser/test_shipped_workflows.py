@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -166,6 +167,8 @@ def test_a_story_ends_in_a_playing_film_and_a_report_of_every_scene(
     for class_type, values in REPLACED.items():
         editor.set_widgets(class_type, values)
     editor.set_widgets("StoryMotionLoadStory", {"story": story.file.name})
+    check = editor.add("StoryMotionCheckShot", at=(2700, 0))
+    editor.connect(6, 0, check, "video")
     editor.run()
 
     film = "app.graph.getNodeById(16).widgets.map(widget => widget.element?.querySelector?.('video')).find(Boolean)"
@@ -175,10 +178,37 @@ def test_a_story_ends_in_a_playing_film_and_a_report_of_every_scene(
     shown = "document.body.innerText + [...document.querySelectorAll('textarea')].map(area => area.value)"
     for text in ("Scene 1 (one): ", "Scene 2 (two): ", "2 shots, 448 x 256, 26 frames"):
         editor.page.wait_for_function(f"() => ({shown}).includes({text!r})")
-    for node in (6, 16):
-        (report,) = editor.page.evaluate("id => app.nodeOutputs[id].text", node)
-        assert editor.told(node) == report.splitlines()
+    (report,) = editor.page.evaluate("() => app.nodeOutputs[16].text")
+    assert editor.told(16) == report.splitlines()
+    # Of lists a row for each scene, then the report.
+    (report,) = editor.page.evaluate("() => app.nodeOutputs[6].text")
+    assert editor.told(6)[1:] == report.splitlines()
     assert sum(row.startswith("Scene ") for row in editor.told(6)) >= 2
+    names, lengths = ("1 one", "2 two"), ("0.38 s", "0.71 s")
+    assert table(editor, 2) == [["Scene", "Length"], ["1 one", "0.30 s"], ["2 two", "0.60 s"]]
+    done = [[name, "\u2713done", length] for name, length in zip(names, lengths)]
+    assert table(editor, 6) == [["Scene", "Result", "Length"], *done]
+    judged = table(editor, check)
+    assert judged[0] == ["Scene", "Result", "Length", "Score"]
+    assert [(row[0], row[2]) for row in judged[1:]] == [("1", lengths[0]), ("2", lengths[1])]
+    marks = {"\u2713pass", "?look", "\u2717retake"}
+    assert all(row[1] in marks and 0 <= float(row[3]) <= 1 for row in judged[1:])
+    files = [file["filename"] for file in editor.page.evaluate("() => app.nodeOutputs[7].images")]
+    rows = [[str(place + 1), lengths[place], f"\u25b6 {file}"] for place, file in enumerate(files)]
+    assert table(editor, 7) == [["Scene", "Length", "Video"], *rows]
+    # Every saved shot plays, not only the first: with the keyboard, in its row.
+    editor.page.evaluate("() => { app.canvas.ds.scale = 1; app.canvas.centerOnNode(app.graph.getNodeById(7)) }")
+    button = editor.page.get_by_role("button", name=files[1])
+    button.focus()
+    editor.page.keyboard.press("Enter")
+    video = editor.page.locator(".storymotion-player video")
+    expect(video).to_have_attribute("src", re.compile(re.escape(files[1])))
+    editor.page.wait_for_function("() => document.querySelector('.storymotion-player video').videoWidth === 448")
+    screenshot(editor.page, "08_story_rows")
+    editor.page.keyboard.press("Enter")
+    expect(video).to_have_count(0)
+    editor.page.evaluate("id => app.canvas.centerOnNode(app.graph.getNodeById(id))", check)
+    screenshot(editor.page, "08_story_checked")
     # Dialogue comes over a link: known now that it has run.
     first, *rest = editor.told(5)
     assert first.startswith("Known when it runs: dialogue")
@@ -187,6 +217,15 @@ def test_a_story_ends_in_a_playing_film_and_a_report_of_every_scene(
     assert overlaps(editor.summary()["boxes"]) == []
     assert editor.page_errors == []
     assert editor.error_toasts() == []
+
+
+def table(editor: Editor, node: int) -> list[list[str]]:
+    """The cells of the rows that StoryMotion shows on that node."""
+    return editor.page.evaluate(
+        """id => [...app.graph.getNodeById(id).widgets.find(widget => widget.name === 'storymotion_panel')
+            .element.querySelector('table').rows].map(row => [...row.cells].map(cell => cell.textContent))""",
+        node,
+    )
 
 
 @pytest.fixture
