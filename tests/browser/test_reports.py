@@ -87,3 +87,29 @@ def test_reports_and_video_stand_on_the_nodes(
     expect(encoded.locator(".storymotion-panel")).to_have_text(TEXTS["report-later"])
     assert editor.page_errors == []
     assert editor.error_toasts() == []
+
+
+def test_a_verdict_is_a_word_with_a_mark(
+    page: Page, comfy_server: ComfyServer, comfy_client: ComfyClient, screenshot: Callable[[Page, str], Path]
+) -> None:
+    editor = Editor(page, comfy_server.address)
+    editor.open(locale="ko", vue_nodes=True, dark=False)
+    try:
+        page.evaluate("() => app.graph.clear()")
+        source = editor.add("LoadVideo", {"file": "storymotion_reference.mp4"})
+        check = editor.add("StoryMotionCheckShot", at=(520, 100))
+        editor.connect(source, 0, check, "video")
+        editor.run()
+        words = json.loads((ROOT / "js" / "texts" / "ko.json").read_text(encoding="utf-8"))
+        verdict = page.locator(f"[data-node-id='{check}'] .storymotion-main")
+        expect(verdict).to_be_visible(timeout=60_000)
+        report, row = page.evaluate("id => [app.nodeOutputs[id].text[0], app.nodeOutputs[id].storymotion[0]]", check)
+        judged = json.loads(row)
+        mark = {"pass": "\u2713", "look": "?", "retake": "\u2717"}[judged["state"]]
+        word = words["verdict-" + judged["state"]]
+        expect(verdict).to_have_text(f"{mark}{word} ({judged['score']:.2f})")
+        assert word in report and editor.told(check)[1:] == report.splitlines()
+        screenshot(page, "check_korean_light_vue")
+    finally:
+        comfy_client.post("/settings", {"Comfy.Locale": "en", "Comfy.ColorPalette": "dark"})
+    assert editor.page_errors == []
