@@ -2,7 +2,7 @@
 import { app } from "../../scripts/app.js"
 import { say } from "./words.js"
 
-const BOTH = "KRW and USD"
+const BOTH = "both"
 const ONE = { KRW: "amount-krw", USD: "amount-usd" }
 
 export function currency() {

@@ -7,6 +7,7 @@ import { sceneTable } from "./scenes.js"
 import { language, say } from "./words.js"
 
 const HEIGHT = 72
+const PLOTTING = "StoryMotionCheckShot"
 const REPORTING = [
   "StoryMotionDistilled",
   "StoryMotionOneStage",
@@ -14,7 +15,7 @@ const REPORTING = [
   "StoryMotionKeyframes",
   "StoryMotionICLora",
   "StoryMotionLoadStory",
-  "StoryMotionCheckShot",
+  PLOTTING,
   "StoryMotionAnimationEncode",
   "StoryMotionJoin",
   "StoryMotionSeedanceCollect",
@@ -30,6 +31,8 @@ app.registerExtension({
     const show = ({ text }) => panel.replaceChildren(...(result ? resultRows(result) : rows([text], "quiet")))
     const watched = watch(node, () => ({ text: say("report-later") }), show)
     onResult(node, (got) => {
+      // With nodes as parts of the page the editor takes pictures on a node that has a VIDEO input for videos.
+      if (node.comfyClass === PLOTTING) node.previewMediaType = "image"
       result = got
       watched.again()
     })

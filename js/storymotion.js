@@ -45,8 +45,8 @@ app.registerExtension({
       tooltip:
         "What the editor shows of prices and costs. Reports, receipts and the billing gate always say both.",
       type: "combo",
-      options: ["KRW and USD", "KRW", "USD"],
-      defaultValue: "KRW and USD",
+      options: ["both", "KRW", "USD"],
+      defaultValue: "both",
     },
     {
       id: "StoryMotion.KrwPerUsd",

@@ -47,11 +47,11 @@ def either(request: pytest.FixtureRequest, page: Page, comfy_server: ComfyServer
     return editor
 
 
-def price_line(desk: Desk, currency: str = "KRW and USD", **asked: Any) -> str:
+def price_line(desk: Desk, currency: str = "both", **asked: Any) -> str:
     price = quote(SeedanceRequest(prompt="", **asked), desk)
     per_8s = price.usd * 8 / price.seconds
     figures = {
-        "KRW and USD": [both(price.usd, price.krw), both(per_8s, price.krw_per_8s)],
+        "both": [both(price.usd, price.krw), both(per_8s, price.krw_per_8s)],
         "KRW": [f"{krw_text(price.krw)} KRW", f"{krw_text(price.krw_per_8s)} KRW"],
         "USD": [f"{usd_text(price.usd)} USD", f"{usd_text(per_8s)} USD"],
     }[currency]
@@ -76,7 +76,7 @@ def test_the_quote_follows_the_inputs(either: Editor, desk: Desk) -> None:
     expect(shown.locator(".storymotion-main")).to_have_text(price_line(desk, **dearer))
     assert price_line(desk, **dearer) != price_line(desk, **asked)
     # In the currency that the user wants, at once.
-    for currency in ("USD", "KRW", "KRW and USD"):
+    for currency in ("USD", "KRW", "both"):
         either.page.evaluate("chosen => app.extensionManager.setting.set('StoryMotion.Currency', chosen)", currency)
         expect(shown.locator(".storymotion-main")).to_have_text(price_line(desk, currency, **dearer))
     # What the service does not offer is said, and the editor goes on.

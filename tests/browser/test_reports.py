@@ -109,6 +109,7 @@ def test_a_verdict_is_a_word_with_a_mark(
         word = words["verdict-" + judged["state"]]
         expect(verdict).to_have_text(f"{mark}{word} ({judged['score']:.2f})")
         assert word in report and editor.told(check)[1:] == report.splitlines()
+        expect(page.locator(f"[data-node-id='{check}'] img").first).to_be_visible()  # the plot, and no broken video
         screenshot(page, "check_korean_light_vue")
     finally:
         comfy_client.post("/settings", {"Comfy.Locale": "en", "Comfy.ColorPalette": "dark"})

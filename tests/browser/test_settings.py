@@ -88,7 +88,7 @@ def test_all_settings_are_there(
         page.get_by_role("option", name=texts["StoryMotion_Currency"]["options"]["USD"], exact=True).click()
         page.wait_for_function("() => app.extensionManager.setting.get('StoryMotion.Currency') === 'USD'")
     finally:
-        comfy_client.post("/settings", {"Comfy.Locale": "en", "StoryMotion.Currency": "KRW and USD"})
+        comfy_client.post("/settings", {"Comfy.Locale": "en", "StoryMotion.Currency": "both"})
     assert editor.page_errors == []
 
 
