@@ -35,8 +35,11 @@ export function addUnfinished(node, panel, refresh) {
   }
   const watched = watch(node, () => ({ get: "paid/tasks" }), show, { refresh })
 
+  let over = 0 // the number of the last collection that has ended
   const desk = {
     collecting(state) {
+      if (state.running && state.number <= over) return // an answer that its own end has overtaken
+      if (!state.running) over = state.number
       collect.disabled = state.running
       collect.textContent = say(state.running ? "collecting" : "collect")
       told.replaceChildren(...collectedRows(state))

@@ -95,7 +95,7 @@ def test_a_verdict_is_a_word_with_a_mark(
     editor = Editor(page, comfy_server.address)
     editor.open(locale="ko", vue_nodes=True, dark=False)
     try:
-        page.evaluate("() => app.graph.clear()")
+        editor.load({"version": 0.4, "last_node_id": 0, "last_link_id": 0, "nodes": [], "links": [], "groups": []})
         source = editor.add("LoadVideo", {"file": "storymotion_reference.mp4"})
         check = editor.add("StoryMotionCheckShot", at=(520, 100))
         editor.connect(source, 0, check, "video")

@@ -220,12 +220,16 @@ def test_a_story_ends_in_a_playing_film_and_a_report_of_every_scene(
 
 
 def table(editor: Editor, node: int) -> list[list[str]]:
-    """The cells of the rows that StoryMotion shows on that node."""
-    return editor.page.evaluate(
-        """id => [...app.graph.getNodeById(id).widgets.find(widget => widget.name === 'storymotion_panel')
-            .element.querySelector('table').rows].map(row => [...row.cells].map(cell => cell.textContent))""",
-        node,
+    """The cells of the rows that StoryMotion shows on that node, as soon as there are some."""
+    found = editor.page.wait_for_function(
+        """id => {
+            const widget = app.graph.getNodeById(id).widgets.find(widget => widget.name === 'storymotion_panel')
+            const table = widget.element.querySelector('table')
+            return table && [...table.rows].map(row => [...row.cells].map(cell => cell.textContent))
+        }""",
+        arg=node,
     )
+    return found.json_value()
 
 
 @pytest.fixture
