@@ -1,12 +1,14 @@
 // Paid shots: what one costs while its inputs are changed, which gates are shut, what of today's cap is used, and
 // what was paid for and is not here yet. Nothing here sends a shot.
 import { app } from "../../scripts/app.js"
+import { confirmed } from "./dialogs.js"
 import { inputsOf, isLinked } from "./graph.js"
 import { watch } from "./live.js"
 import { amount } from "./money.js"
 import { addButton, addPart, panelOf, part, rows } from "./panel.js"
 import { resultRows } from "./reports.js"
 import { onResult } from "./results.js"
+import { tell } from "./server.js"
 import { addUnfinished } from "./unfinished.js"
 import { said, say } from "./words.js"
 
@@ -89,6 +91,18 @@ function addLock(node, panel) {
     button.title = why.join("\n") || label.textContent
     button.setAttribute("aria-expanded", String(!reasons.hidden))
     reasons.replaceChildren(...why.map((each) => part("li", "row", each)))
+    if (answer.latch) addClearing(reasons, answer.latch, () => watched.again())
   }
-  watch(node, question, show, { refresh: REFRESH_MS })
+  const watched = watch(node, question, show, { refresh: REFRESH_MS })
+}
+
+// After a refusal for reasons of billing nothing is sent until the user has looked into the account and says so.
+function addClearing(reasons, latch, done) {
+  const item = reasons.appendChild(part("li", "row"))
+  addButton(item, "clear", say("latch-clear")).addEventListener("click", async () => {
+    if (!(await confirmed(say("latch-clear"), say("latch-sure"), `${latch.error_code}: ${latch.message}`))) return
+    const got = await tell("paid/latch/clear")
+    if (got.ok) return done()
+    item.append(part("div", "problem", said(got.said) || say("no-answer")))
+  })
 }

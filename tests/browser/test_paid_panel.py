@@ -109,6 +109,22 @@ def test_a_lock_says_why_and_the_day_what_is_left(either: Editor, desk: Desk, sc
     either.set_widgets("StoryMotionSeedance", {"max_usd": 1.0})
     expect(either.panel().get_by_role("button", name=TEXTS["lock-open"])).to_be_visible()
     assert "storymotion_panel" not in either.prompt()[str(node)]["inputs"]
+
+    # The billing latch is cleared by the user alone, who is asked whether the account was looked into.
+    desk.journal.latch(SEEDANCE.id, "AccountOverdueError", "Pay first.")
+    either.set_widgets("StoryMotionSeedance", {"max_usd": 2.0})
+    clear = either.panel().get_by_role("button", name=TEXTS["latch-clear"])
+    expect(clear).to_be_visible()  # the list is still open
+    dialog = either.page.locator("[role=dialog]")
+    clear.focus()
+    either.page.keyboard.press("Enter")
+    expect(dialog).to_contain_text("AccountOverdueError: Pay first.")
+    either.close_dialogs()
+    assert desk.journal.latched(SEEDANCE.id) is not None
+    clear.click()
+    dialog.get_by_role("button", name="Confirm").click()
+    expect(either.panel().get_by_role("button", name=TEXTS["lock-open"])).to_be_visible()
+    assert desk.journal.latched(SEEDANCE.id) is None
     assert either.page_errors == []
 
 
