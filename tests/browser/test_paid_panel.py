@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from dev.fake_seedance import FakeSeedance
 from dev.fake_seedance_process import wiring
@@ -85,7 +86,9 @@ def test_the_quote_follows_the_inputs(either: Editor, desk: Desk) -> None:
     assert either.page_errors == []
 
 
-def test_a_lock_says_why_and_the_day_what_is_left(either: Editor, desk: Desk, screenshot: Screenshot) -> None:
+def test_a_lock_says_why_and_the_day_what_is_left(
+    either: Editor, desk: Desk, screenshot: Screenshot, request: pytest.FixtureRequest
+) -> None:
     left_unfinished(desk, f"spent {len(desk.journal.rows()) if desk.journal.path.exists() else 0}")
     asked = {**SMALL, "ratio": "16:9", "service_tier": "default"}
     node = either.add("StoryMotionSeedance", {**asked, "max_usd": 0.0})
@@ -112,6 +115,7 @@ def test_a_lock_says_why_and_the_day_what_is_left(either: Editor, desk: Desk, sc
 
     # The billing latch is cleared by the user alone, who is asked whether the account was looked into.
     desk.journal.latch(SEEDANCE.id, "AccountOverdueError", "Pay first.")
+    request.addfinalizer(lambda: desk.journal.clear_latch(SEEDANCE.id))
     either.set_widgets("StoryMotionSeedance", {"max_usd": 2.0})
     clear = either.panel().get_by_role("button", name=TEXTS["latch-clear"])
     expect(clear).to_be_visible()  # the list is still open
@@ -137,9 +141,19 @@ def test_unfinished_shots_are_listed_and_fetched(either: Editor, desk: Desk, scr
     expect(panel.locator(".storymotion-count")).to_have_text(TEXTS["unfinished"].format(count=waiting))
     expect(panel.locator(".storymotion-unfinished li").filter(has_text=mark)).to_be_visible()
     screenshot(either.page, "paid_unfinished")
+
+    # The answer to the click may come after the news that all of it has ended.
+    def late(route: Route) -> None:
+        answer = route.fetch()
+        time.sleep(1)
+        route.fulfill(response=answer)
+
+    either.page.route("**/storymotion/paid/collect", late)
     button = panel.get_by_role("button", name=TEXTS["collect"], exact=True)
     button.focus()
-    either.page.keyboard.press("Enter")
+    with either.page.expect_response("**/storymotion/paid/collect"):
+        either.page.keyboard.press("Enter")
+    either.page.wait_for_timeout(300)  # for the page to take the answer
     expect(panel.locator(".storymotion-collected")).to_contain_text(".mp4", timeout=30_000)
     expect(panel.locator(".storymotion-unfinished li").filter(has_text=mark)).to_have_count(0)
     assert mark not in [row.prompt_start for row in unfinished(desk)]
