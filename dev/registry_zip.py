@@ -37,7 +37,7 @@ def write_package(target: Path) -> Path:
 
 
 def unpack_package(package: Path, data: Path) -> Path:
-    """Put the zip ``package`` into the ComfyUI base directory ``data`` as Manager does it; returns the pack's folder."""
+    """Put the zip ``package`` into the ComfyUI base directory ``data`` as Manager does it; returns the folder."""
     folder = data / "custom_nodes" / PACK_NAME
     with zipfile.ZipFile(package) as archive:
         archive.extractall(folder)
