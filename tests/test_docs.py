@@ -151,6 +151,18 @@ def test_both_languages_have_the_same_structure(page: str) -> None:
     assert structure[0] == structure[1]
 
 
+def test_both_languages_of_help_have_the_same_structure() -> None:
+    """Headings, list entries, rows of tables and pictures, in the same order."""
+    for folder in HELP.iterdir():
+        structure = [
+            re.findall(
+                r"^(#+ |```|- |\d\. |\||!\[)", (folder / f"{language}.md").read_text("utf-8"), flags=re.MULTILINE
+            )
+            for language in SECTIONS
+        ]
+        assert structure[0] == structure[1], folder.name
+
+
 @pytest.mark.parametrize("page", [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")], ids=lambda page: page.name)
 def test_links_lead_to_files_that_are_there(page: Path) -> None:
     links = re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8"))
