@@ -232,13 +232,14 @@ def table(editor: Editor, node: int) -> list[list[str]]:
     return found.json_value()
 
 
-@pytest.fixture
-def empty_server(tmp_path: Path) -> Iterator[ComfyServer]:
-    """A server as it is after the pack was installed: no model file anywhere."""
-    lay_out_data(tmp_path)
-    lay_out_samples(tmp_path)
+@pytest.fixture(scope="module")
+def empty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyServer]:
+    """A server as it is after the pack was installed: no model file anywhere. Tests may restart it."""
+    data = tmp_path_factory.mktemp("empty")
+    lay_out_data(data)
+    lay_out_samples(data)
     python = Path(sys.executable)
-    with ComfyServer(python, ready_comfyui(python), tmp_path) as server:
+    with ComfyServer(python, ready_comfyui(python), data) as server:
         yield server
 
 
@@ -257,4 +258,28 @@ def test_without_models_the_page_says_which_file_goes_where(
     expect(sentence).to_be_visible(timeout=20_000)
     expect(sentence).to_contain_text(str(empty_server.data / "models" / "checkpoints"))
     screenshot(page, "no_models")
+    assert editor.page_errors == []
+
+
+def test_an_open_page_goes_on_after_the_server_was_restarted(page: Page, empty_server: ComfyServer) -> None:
+    editor = Editor(page, empty_server.address)
+    editor.open()
+    page.evaluate("() => app.graph.clear()")
+    mapper = editor.add("SafeMotionMapper", {"dialogue": "Before!"})
+    editor.connect(mapper, 3, editor.add("PreviewAny", at=(600, 100)), "source")
+    gesture = editor.panel().locator(".storymotion-main")
+    expect(gesture).to_have_text("A-head-turn")
+    empty_server.kill()
+    editor.set_widgets("SafeMotionMapper", {"dialogue": "Are you there?"})
+    expect(gesture).to_have_count(0)  # it says that the server does not answer
+    assert editor.prompt()[str(mapper)]["inputs"]["dialogue"] == "Are you there?"
+    empty_server.start()
+    # Nobody touches the node: the same question is asked again.
+    expect(gesture).to_have_text("D-micro-nod", timeout=20_000)
+    editor.run()
+    preview = "document.body.innerText + [...document.querySelectorAll('textarea')].map(area => area.value)"
+    page.wait_for_function(f"() => ({preview}).includes('D-micro-nod')", timeout=30_000)
+    with ComfyClient(empty_server.address) as client:
+        (entry,) = client.get("/history").values()
+    assert entry["status"]["status_str"] == "success", entry["status"]
     assert editor.page_errors == []
