@@ -40,6 +40,17 @@ export function part(tag, name, text = "") {
   return element
 }
 
+export function addPart(parent, name) {
+  return parent.appendChild(part("div", name))
+}
+
+export function addButton(parent, name, text = "") {
+  const button = part("button", "button", text)
+  button.classList.add(`storymotion-${name}`)
+  button.type = "button"
+  return parent.appendChild(button)
+}
+
 // One row for each line.
 export function rows(lines, name = "row") {
   return lines.filter(Boolean).map((line) => part("div", name, line))

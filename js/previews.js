@@ -3,6 +3,7 @@ import { app } from "../../scripts/app.js"
 import { inputsOf, isBypassed, isLinked, sourceOf, valueOf } from "./graph.js"
 import { watch } from "./live.js"
 import { panelOf, part, rows } from "./panel.js"
+import { onResult } from "./results.js"
 import { said, say } from "./words.js"
 
 const MAPPER = ["dialogue", "scene", "style", "guard", "preset", "engine", "seconds", "seed", "lint"]
@@ -40,13 +41,11 @@ app.registerExtension({
       }
     }
     const watched = watch(node, preview.question, show, preview)
-    const onExecuted = node.onExecuted
-    node.onExecuted = function (output) {
+    onResult(node, ({ lines }) => {
       // What came over links is known now.
-      ran = (output?.text ?? []).flatMap((text) => String(text).split("\n"))
+      ran = lines
       watched.again()
-      return onExecuted?.apply(this, arguments)
-    }
+    })
   },
 })
 
