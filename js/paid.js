@@ -18,7 +18,7 @@ const HEIGHTS = { StoryMotionSeedance: 132, StoryMotionSeedanceQuote: 96 }
 const REFRESH_MS = 15000
 
 app.registerExtension({
-  name: "StoryMotion.Paid",
+  name: "storymotion.Paid",
   nodeCreated(node) {
     const height = HEIGHTS[node.comfyClass]
     if (!height) return

@@ -24,7 +24,7 @@ const PREVIEWS = {
 const plans = new WeakMap() // Shot Plan node -> the plan that it shows
 
 app.registerExtension({
-  name: "StoryMotion.Previews",
+  name: "storymotion.Previews",
   nodeCreated(node) {
     const preview = PREVIEWS[node.comfyClass]
     if (!preview) return
@@ -71,9 +71,12 @@ function planQuestion(node) {
 
 const pictures = new Map() // address -> its size, once it is known
 
-// The size of the picture that Load Image has chosen, as the browser sees it.
+// ComfyUI's nodes whose picture is named by their widget `image`.
+const PICTURE_NODES = ["LoadImage"]
+
+// The size of the picture that such a node has chosen, as the browser sees it.
 function pictureSize(source) {
-  if (source?.comfyClass !== "LoadImage") return undefined
+  if (!PICTURE_NODES.includes(source?.comfyClass)) return undefined
   const name = String(valueOf(source, "image") ?? "")
   const [, path, type] = name.match(/^(.*?)(?: \[(input|output|temp)\])?$/)
   const cut = path.lastIndexOf("/")

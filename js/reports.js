@@ -22,7 +22,7 @@ const REPORTING = [
 ]
 
 app.registerExtension({
-  name: "StoryMotion.Reports",
+  name: "storymotion.Reports",
   nodeCreated(node) {
     if (!REPORTING.includes(node.comfyClass)) return
     // There from the beginning: editors that draw nodes as parts of the page may miss what is added later.

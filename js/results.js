@@ -64,7 +64,7 @@ api.addEventListener("execution_cached", async ({ detail }) => {
 })
 
 app.registerExtension({
-  name: "StoryMotion.Results",
+  name: "storymotion.Results",
   async afterConfigureGraph() {
     const nodes = ourNodes()
     if (!nodes.size) return

@@ -4,7 +4,7 @@ import { app } from "../../scripts/app.js"
 import { billingDay } from "./billing_day.js"
 
 app.registerExtension({
-  name: "StoryMotion.Settings",
+  name: "storymotion.Settings",
   settings: [
     {
       id: "StoryMotion.ShotStoreGB",
