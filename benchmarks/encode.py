@@ -48,6 +48,7 @@ RAW = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{WIDTH}x{HEIGHT}", "-r", s
 SAME = [
     *("-vf", "scale=out_color_matrix=bt709:out_range=tv:flags=lanczos+accurate_rnd+full_chroma_inp"),
     *("-c:v", "libx264", "-preset", "fast", "-crf", "18", "-tune", "animation", "-pix_fmt", "yuv420p"),
+    *("-x264-params", "chromaloc=1"),
     *("-color_primaries", "bt709", "-color_trc", "bt709", "-colorspace", "bt709", "-movflags", "+faststart"),
 ]
 # The origin: a file of x264's defaults, then this over it (research/field.md, C.3).

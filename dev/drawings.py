@@ -1,4 +1,4 @@
-"""Draw the pack's own pictures: the scenes of the sample story, the icon and the thumbnails of the workflows.
+"""Draw the pack's own pictures: the sample story, the icon, the thumbnails of the workflows, and one for a help page.
 
     python -m dev.drawings [DIR]
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from . import story_scenes, thumbnails
+from . import help_pictures, story_scenes, thumbnails
 from .pen import Canvas, curve, symmetric
 from .scene_figures import draw_arms, draw_cat, draw_child
 from .scene_room import (
@@ -79,6 +79,7 @@ def draw_pictures(folder: Path) -> list[Path]:
         Path(f"workflows/input/storymotion_scene_{number:02}.png"): drawn for number, drawn in enumerate(story, 1)
     } | {
         Path("docs/icon.png"): icon(),
+        Path("js/docs/SafeMotionMapper/gestures.png"): help_pictures.gestures(),
         Path("workflows/01_distilled_shot.jpg"): thumbnails.distilled(first),
         Path("workflows/02_two_stage_shot.jpg"): thumbnails.two_stage(first),
         Path("workflows/03_aggressive_quality.jpg"): thumbnails.aggressive_quality(first),

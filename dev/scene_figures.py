@@ -33,7 +33,7 @@ def draw_child(canvas: Canvas, moment: float = 0.0) -> None:
     neck = {"right": -8 * moment, "turn": -5 * moment, "about": (MIDDLE, 440)}
     with canvas.placed(**neck):
         draw_back_hair(canvas)
-    _draw_body(canvas)
+    draw_body(canvas)
     with canvas.placed(**neck):
         draw_head(canvas, moment, opened=1 - moment)
 
@@ -57,7 +57,8 @@ def draw_head(canvas: Canvas, look: float = 0.0, opened: float = 1.0) -> None:
             canvas.line(path, INK, 5)
 
 
-def _draw_body(canvas: Canvas) -> None:
+def draw_body(canvas: Canvas) -> None:
+    """Neck and shoulders, down to the table's edge at 600."""
     torso = symmetric(TORSO, MIDDLE)
     canvas.fill(torso, TEAL)
     with canvas.inside(torso):

@@ -40,6 +40,7 @@ class ComfyServer:
         environ: Mapping[str, str] | None = None,
         arguments: Sequence[str] = (),
         log: Path | None = None,
+        links_pack: bool = True,
     ) -> None:
         self.data = data.resolve()
         self.port = port if port is not None else free_port()
@@ -48,6 +49,7 @@ class ComfyServer:
         self.comfyui = comfyui
         self._environ = {"PYTHONUTF8": "1"} | local_environment() | dict(environ or {})
         self._arguments = arguments
+        self._links_pack = links_pack
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -63,7 +65,8 @@ class ComfyServer:
 
     def start(self) -> None:
         """Start and wait until the server answers and has this pack; raises DevError with what its log says."""
-        lay_out_data(self.data)
+        if self._links_pack:
+            lay_out_data(self.data)
         command: list[str | Path] = [self.python, self.comfyui / "main.py", "--base-directory", self.data]
         command += ["--listen", "127.0.0.1", "--port", str(self.port), "--disable-auto-launch"]
         command += ["--database-url", "sqlite:///:memory:", "--disable-api-nodes"]

@@ -30,6 +30,38 @@ export function inputsOf(node, names) {
   return { values, linked }
 }
 
+// What the server would get of `nodes` and of all that they depend on, as far as it can be seen from here: widgets as
+// they stand, links past bypassed nodes and reroutes. What is missed makes a graph look like another, never like a same.
+export function drawn(nodes) {
+  const found = {}
+  const waiting = [...nodes]
+  while (waiting.length) {
+    const node = waiting.pop()
+    if (found[node.id]) continue
+    const inputs = {}
+    found[node.id] = { class_type: node.comfyClass ?? "", inputs }
+    for (const widget of node.widgets ?? []) {
+      if (widget.serialize !== false && widget.options?.serialize !== false) inputs[widget.name] = widget.value
+    }
+    for (const input of node.inputs ?? []) {
+      const { source, slot } = originOf(node, input)
+      if (!source) continue
+      inputs[input.name] = [String(source.id), slot]
+      waiting.push(source)
+    }
+  }
+  return found
+}
+
+function originOf(node, input) {
+  const link = input.link == null ? undefined : node.graph.links.get?.(input.link) ?? node.graph.links[input.link]
+  const source = link && node.graph.getNodeById(link.origin_id)
+  if (!source || !(isBypassed(source) || source.isVirtualNode)) return { source, slot: link?.origin_slot }
+  const type = source.outputs[link.origin_slot].type
+  const through = source.inputs?.find((each) => each.link != null && (source.isVirtualNode || each.type === type))
+  return through ? originOf(source, through) : {}
+}
+
 function labelOf(node, name) {
   const input = node.inputs?.find((each) => each.name === name)
   return input?.label || input?.localized_name || name

@@ -1,8 +1,9 @@
 // Answers that follow the inputs of a node. Values change by typing, undo, loading and scripts, in two renderings of
 // nodes; looking a few times a second sees them all, and only a change that has come to rest is asked about.
 import { api } from "../../scripts/api.js"
+import { currency } from "./money.js"
 import { ask, tell } from "./server.js"
-import { areHere, said, say } from "./words.js"
+import { areHere, language, said, say } from "./words.js"
 
 const LOOK_MS = 250
 const RETRY_MS = 4000
@@ -15,7 +16,7 @@ export function watch(node, question, show, { refresh = 0 } = {}) {
   const entry = { node, question, refresh, seen: null, asked: null, due: Infinity, shown: null }
   // What has not changed is left as it is: a reader may have scrolled in it, and a screen reader would say it again.
   entry.show = (result) => {
-    const now = JSON.stringify(result)
+    const now = JSON.stringify([result, currency(), language()])
     if (now !== entry.shown) show(result)
     entry.shown = now
   }
@@ -42,7 +43,7 @@ function look() {
     } catch {
       continue // a graph in the middle of a change
     }
-    const key = JSON.stringify(question)
+    const key = JSON.stringify([question, currency(), language()])
     const rests = key === entry.seen
     entry.seen = key
     if (Date.now() > entry.due) entry.asked = null

@@ -2,10 +2,13 @@
 const NAME = "storymotion_panel"
 const MARGIN = 6 // pixels around it
 
-const style = document.createElement("link")
-style.rel = "stylesheet"
-style.href = new URL("./storymotion.css", import.meta.url).href
-document.head.append(style)
+// Adopted, so that nothing is put into the page's own document.
+const sheet = new CSSStyleSheet()
+document.adoptedStyleSheets.push(sheet)
+fetch(new URL("./storymotion.css", import.meta.url))
+  .then((answer) => (answer.ok ? answer.text() : ""))
+  .then((rules) => sheet.replace(rules))
+  .catch(() => {}) // without it the panels are plain, and say the same
 
 // The panel's element; `height` is the least that it gets, in pixels. A node has one panel.
 export function panelOf(node, height) {
@@ -38,6 +41,17 @@ export function part(tag, name, text = "") {
   element.className = `storymotion-${name}`
   element.textContent = text
   return element
+}
+
+export function addPart(parent, name) {
+  return parent.appendChild(part("div", name))
+}
+
+export function addButton(parent, name, text = "") {
+  const button = part("button", "button", text)
+  button.classList.add(`storymotion-${name}`)
+  button.type = "button"
+  return parent.appendChild(button)
 }
 
 // One row for each line.

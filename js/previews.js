@@ -3,6 +3,7 @@ import { app } from "../../scripts/app.js"
 import { inputsOf, isBypassed, isLinked, sourceOf, valueOf } from "./graph.js"
 import { watch } from "./live.js"
 import { panelOf, part, rows } from "./panel.js"
+import { onResult } from "./results.js"
 import { said, say } from "./words.js"
 
 const MAPPER = ["dialogue", "scene", "style", "guard", "preset", "engine", "seconds", "seed", "lint"]
@@ -24,7 +25,7 @@ const PREVIEWS = {
 const plans = new WeakMap() // Shot Plan node -> the plan that it shows
 
 app.registerExtension({
-  name: "StoryMotion.Previews",
+  name: "storymotion.Previews",
   nodeCreated(node) {
     const preview = PREVIEWS[node.comfyClass]
     if (!preview) return
@@ -41,13 +42,11 @@ app.registerExtension({
       }
     }
     const watched = watch(node, preview.question, show, preview)
-    const onExecuted = node.onExecuted
-    node.onExecuted = function (output) {
+    onResult(node, ({ lines }) => {
       // What came over links is known now.
-      ran = (output?.text ?? []).flatMap((text) => String(text).split("\n"))
+      ran = lines
       watched.again()
-      return onExecuted?.apply(this, arguments)
-    }
+    })
   },
 })
 
@@ -73,9 +72,12 @@ function planQuestion(node) {
 
 const pictures = new Map() // address -> its size, once it is known
 
-// The size of the picture that Load Image has chosen, as the browser sees it.
+// ComfyUI's nodes whose picture is named by their widget `image`.
+const PICTURE_NODES = ["LoadImage"]
+
+// The size of the picture that such a node has chosen, as the browser sees it.
 function pictureSize(source) {
-  if (source?.comfyClass !== "LoadImage") return undefined
+  if (!PICTURE_NODES.includes(source?.comfyClass)) return undefined
   const name = String(valueOf(source, "image") ?? "")
   const [, path, type] = name.match(/^(.*?)(?: \[(input|output|temp)\])?$/)
   const cut = path.lastIndexOf("/")

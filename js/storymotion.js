@@ -1,9 +1,10 @@
 // StoryMotion's browser side: its settings. ComfyUI keeps them in comfy.settings.json of the user, where
 // nodes/settings.py reads them. The texts here are those of locales/en/settings.json.
 import { app } from "../../scripts/app.js"
+import { billingDay } from "./billing_day.js"
 
 app.registerExtension({
-  name: "StoryMotion.Settings",
+  name: "storymotion.Settings",
   settings: [
     {
       id: "StoryMotion.ShotStoreGB",
@@ -15,6 +16,37 @@ app.registerExtension({
       type: "number",
       defaultValue: 30,
       attrs: { min: 0, max: 100000, step: 1 },
+    },
+    {
+      id: "StoryMotion.Keep",
+      category: ["StoryMotion", "Rendering", "Keep"],
+      name: "Where models stay between shots",
+      tooltip:
+        "For every LTX-2 Model node whose keep is auto. disk: nowhere, they are read again. ram: in main memory. " +
+        "vram: on the GPU. auto: the best that fits. What does not fit is lowered, and the report says so.",
+      type: "combo",
+      options: ["auto", "disk", "ram", "vram"],
+      defaultValue: "auto",
+    },
+    {
+      id: "StoryMotion.Previews",
+      category: ["StoryMotion", "Rendering", "Previews"],
+      name: "Preview pictures while a shot is made",
+      tooltip:
+        "Shows on the node what the shot looks like so far. ComfyUI's own switch --preview-method has to be on too. " +
+        "Off saves a little time.",
+      type: "boolean",
+      defaultValue: true,
+    },
+    {
+      id: "StoryMotion.Currency",
+      category: ["StoryMotion", "Cost", "Currency"],
+      name: "Currency of amounts on the nodes",
+      tooltip:
+        "What the editor shows of prices and costs. Reports, receipts and the billing gate always say both.",
+      type: "combo",
+      options: ["both", "KRW", "USD"],
+      defaultValue: "both",
     },
     {
       id: "StoryMotion.KrwPerUsd",
@@ -42,6 +74,16 @@ app.registerExtension({
       type: "number",
       defaultValue: 0,
       attrs: { min: 0, max: 10000, step: 0.01 },
+    },
+    {
+      id: "StoryMotion.BillingDay",
+      category: ["StoryMotion", "Cost", "BillingDay"],
+      name: "Time zone of the billing day (shown only)",
+      tooltip:
+        "The daily cap of paid shots goes from midnight to midnight here. It can be changed only where the caps are: " +
+        "STORYMOTION_TIME_ZONE in the environment of ComfyUI or in billing.json.",
+      type: billingDay,
+      defaultValue: "",
     },
   ],
 })

@@ -21,6 +21,7 @@ from .host import NodeProgress
 from .language import says_errors_in_users_language, user_language
 from .outcome import outcome_of, place_of
 from .parts import label_of, part_of
+from .shown import SceneRow, shown
 from .slices import announce_slice, gather, slice_here
 
 if TYPE_CHECKING:
@@ -100,8 +101,10 @@ class StoryMotionCheckShot(io.ComfyNode):
             report += outcome_of([(index, place) for index, (place, _) in checked]).report()
         plot = _image(draw_plot(check))
         told = speak(report, user_language())
+        row = SceneRow(place.position or slice_here()[1] + 1, check.verdict, seconds=check.seconds, score=check.score)
+        pictures = ui.PreviewImage(plot, cls=cls).as_dict()
         return io.NodeOutput(
-            check.verdict, check.score, plot, told, scores_of(check), ui=ui.PreviewImage(plot, cls=cls)
+            check.verdict, check.score, plot, told, scores_of(check), ui={**pictures, **shown(told, [row])}
         )
 
 

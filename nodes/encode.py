@@ -30,7 +30,8 @@ from .saving import (
     next_output_file,
     on_failure_input,
 )
-from .slices import announce_slice, gather
+from .shown import SceneRow
+from .slices import announce_slice, gather, slice_here
 from .stores import user_file
 from .video import SavedVideo
 
@@ -180,7 +181,9 @@ class StoryMotionAnimationEncode(io.ComfyNode):
             report += outcome.report()
         shot = SavedVideo(file.path, place.story, place.position)
         text = speak(report, user_language())
-        return io.NodeOutput(shot, text, ui=file.shown_with(text))
+        length = float(encoded.frames / encoded.frame_rate)
+        row = SceneRow(place.position or slice_here()[1] + 1, seconds=length, file=file.address)
+        return io.NodeOutput(shot, text, ui=file.shown_with(text, [row]))
 
 
 def _lines(name: str, encoded: EncodedFile, settings: EncodeSettings, plan: FilmPlan, preset: str) -> list[Line]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .settings import wants_previews
+
 if TYPE_CHECKING:
     import torch
 
@@ -48,6 +50,8 @@ class NodeProgress:
 
     def preview(self, latent: torch.Tensor) -> None:
         """Show a latent frame [height, width, channels] as ComfyUI previews latents, if the user wants previews."""
+        if not wants_previews():
+            return
         import comfy.latent_formats as formats
         import latent_preview
 

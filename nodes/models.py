@@ -85,7 +85,8 @@ class StoryMotionLTX2Model(io.ComfyNode):
                     default="auto",
                     optional=True,
                     tooltip="Where models stay between shots: disk = nowhere, ram = main memory, vram = on the GPU. "
-                    "auto = the best that fits. Kept models leave when ComfyUI needs the room.",
+                    "auto = what the settings say, and as they come the best that fits. Kept models leave when ComfyUI "
+                    "needs the room.",
                 ),
                 io.Combo.Input(
                     "offload",

@@ -13,6 +13,7 @@ from ..storymotion.paid.seedance.run import Collected, PaidShot
 from ..storymotion.report import Line, line
 from .scene_report import Scene
 from .settings import cost_settings
+from .shown import SceneRow
 
 
 def receipt_of_shot(shot: PaidShot) -> list[Line]:
@@ -47,6 +48,20 @@ def receipt_of_collected(collected: Sequence[Collected]) -> list[Line]:
         elif each.error is not None:
             told.append(line("not-collected", task=each.row.task_id or f"#{each.row.id}", reason=each.error.as_value()))
     return told
+
+
+def paid_row(scene: Scene, shot: PaidShot) -> SceneRow:
+    """A scene in the editor's table; one that was paid earlier cost nothing now, and what it cost then is told."""
+    usd, krw = shot.receipt.usd, shot.receipt.krw
+    length, state = probe(shot.path).seconds, "earlier" if shot.paid_earlier else "done"
+    return SceneRow(
+        scene.position,
+        state,
+        scene.name,
+        float(length) if length else None,
+        krw_text="" if krw is None else krw_text(krw),
+        usd_text="" if usd is None else usd_text(usd),
+    )
 
 
 def _sum(shots: Sequence[PaidShot], failed: int) -> list[Line]:

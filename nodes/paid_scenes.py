@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ..storymotion.errors import NoSceneRendered, StoryMotionError, TaskStillRunning
 from ..storymotion.media.last_frame import last_frame
@@ -24,9 +24,10 @@ from .language import user_language
 from .lists import slots
 from .outcome import FailedScene, StoryOutcome
 from .paid_desk import catalogue, open_desk, say_in_log
-from .paid_report import receipt_of_shot, receipt_of_story
+from .paid_report import paid_row, receipt_of_shot, receipt_of_story
 from .retry import Gaps
-from .scene_report import Scene
+from .scene_report import Scene, failed_row
+from .shown import SceneRow, shown
 from .threads import Lanes, Waiting, in_threads
 from .video import SavedVideo
 
@@ -80,7 +81,7 @@ async def make_paid_shots(inputs: Mapping[str, Sequence[Any]], request_of: Reque
         RUNS.gaps.add()
     videos, frames = run.outputs()
     receipt = run.receipt()
-    return io.NodeOutput(videos, frames, receipt, ui=ui.PreviewText(receipt))
+    return io.NodeOutput(videos, frames, receipt, ui=shown(receipt, run.rows()))
 
 
 class _Run:
@@ -180,6 +181,13 @@ class _Run:
         shots = {index: made.shot for index, made in self._made.items()}
         lines = receipt_of_story(self.scenes, shots, {index: made.receipt for index, made in self._made.items()})
         return speak(lines, user_language())
+
+    def rows(self) -> list[SceneRow]:
+        """Of several scenes, what became of each."""
+        if len(self.scenes) == 1:
+            return []
+        made = [self._made.get(index) for index in range(len(self.scenes))]
+        return [paid_row(scene, one.shot) if one else failed_row(scene) for scene, one in zip(self.scenes, made)]
 
     def _tell(self, told: Line) -> None:
         """From a thread: what the user must know now, also after a cancel, which shows no message of its own."""

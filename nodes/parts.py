@@ -31,6 +31,7 @@ def part_of(video: Any, label: str, stack: ExitStack) -> Part:
     path = Path(source) if isinstance(source, str) else _temporary_file(source.read(), stack)
     if isinstance(source, str):
         label = f"{label} ({path.name})" if label else path.name
+    label = label or "in memory"
     # ComfyUI 0.3.75 cannot trim a VIDEO of a file.
     start, length = getattr(video, "get_active_trim_window", lambda: (0.0, 0.0))()
     return FilePart(path, label, start, length or None)

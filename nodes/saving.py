@@ -10,6 +10,7 @@ from comfy_api.latest import io, ui
 
 from ..storymotion.media.settings import CRF_RANGE
 from .outcome import FINISH, ON_FAILURE
+from .shown import SceneRow, shown
 from .video import metadata_text
 
 
@@ -19,10 +20,15 @@ class OutputFile(NamedTuple):
     path: Path
     subfolder: str
 
-    def shown_with(self, report: str) -> dict[str, Any]:
+    @property
+    def address(self) -> dict[str, str]:
+        """As ComfyUI's "/view" takes it."""
+        return {"filename": self.path.name, "subfolder": self.subfolder, "type": io.FolderType.output.value}
+
+    def shown_with(self, report: str, rows: Sequence[SceneRow] = ()) -> dict[str, Any]:
         """The file, once it is there, and the report on it, for the node in the editor and for the history."""
         video = ui.PreviewVideo([ui.SavedResult(self.path.name, self.subfolder, io.FolderType.output)])
-        return {**video.as_dict(), **ui.PreviewText(report).as_dict()}
+        return {**video.as_dict(), **shown(report, rows)}
 
 
 def next_output_file(filename_prefix: str, width: int, height: int) -> OutputFile:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from ..storymotion.cost import Rate, cost_lines, shot_cost, story_lines
 from ..storymotion.errors import StoryMotionError
@@ -13,6 +14,7 @@ from ..storymotion.ltx.render_queue import LOADING
 from ..storymotion.messages import Bilingual
 from ..storymotion.report import Line, line
 from .settings import cost_settings
+from .shown import SceneRow
 
 # Lines of a shot that say for itself what the rows of a story say shorter.
 IN_ROWS = ("times", "sdk")
@@ -89,12 +91,37 @@ def _row(scene: Scene, rates: tuple[Rate, ...]) -> Line:
     facts = {"scene": scene.label, "seed": scene.seed, **_size(shot)}
     if shot.reused:
         return line("scene-reused", **facts)
-    seconds = sum(shot.seconds.values())
-    cost = shot_cost(shot.seconds, len(shot.frames) / shot.fps, shot.device_name, cost_settings(), rates)
-    facts |= {"seconds": seconds, "loading": shot.seconds[LOADING]}
-    if cost.krw is None:
+    facts |= {"seconds": sum(shot.seconds.values()), "loading": shot.seconds[LOADING]}
+    _, krw = cost_of(scene, rates)
+    if krw is None:
         return line("scene-done", **facts)
-    return line("scene-done-cost", **facts, krw=f"{cost.krw:.1f}")
+    return line("scene-done-cost", **facts, krw=f"{krw:.1f}")
+
+
+def cost_of(scene: Scene, rates: tuple[Rate, ...]) -> tuple[Decimal | None, Decimal | None]:
+    """USD and KRW of this run for the scene: 0 for a shot that was reused, None where no rate is known."""
+    shot = scene.shot
+    if shot is None:
+        return None, None
+    if shot.reused:
+        return Decimal(0), Decimal(0)
+    cost = shot_cost(shot.seconds, len(shot.frames) / shot.fps, shot.device_name, cost_settings(), rates)
+    return cost.usd, cost.krw
+
+
+def failed_row(scene: Scene) -> SceneRow:
+    """Of a scene that has no shot."""
+    return SceneRow(scene.position, "failed", scene.name)
+
+
+def rendered_row(scene: Scene, usd: Decimal | None, krw: Decimal | None) -> SceneRow:
+    """Of a scene that was made here, or reused for nothing; amounts as the report has them."""
+    shot = scene.shot
+    if shot is None:
+        return failed_row(scene)
+    krw_text, usd_text = "" if krw is None else f"{krw:.1f}", "" if usd is None else f"{usd:.4f}"
+    state, seconds = "reused" if shot.reused else "done", len(shot.frames) / shot.fps
+    return SceneRow(scene.position, state, scene.name, seconds, krw_text=krw_text, usd_text=usd_text)
 
 
 def _notes(scenes: Sequence[Scene]) -> list[Line]:

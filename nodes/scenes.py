@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ..storymotion.cost import USER_RATES, load_rates
 from ..storymotion.errors import NoRoomForFrames, NoSceneRendered, RenderFailed, StoryMotionError
@@ -16,6 +17,7 @@ from ..storymotion.forecast import Work, forecast_lines
 from ..storymotion.ltx.fit_phases import models_of
 from ..storymotion.ltx.fit_queue import QueuePlan
 from ..storymotion.ltx.host import Host
+from ..storymotion.ltx.models import ModelSet
 from ..storymotion.ltx.preflight import Checked
 from ..storymotion.ltx.render import Order, RenderedQueue, RenderedShot, render_shots
 from ..storymotion.ltx.render_queue import LOADING
@@ -30,8 +32,9 @@ from .memory import Guest
 from .models import fingerprint_choices
 from .outcome import FailedScene, StoryOutcome
 from .retry import Gaps
-from .scene_report import RunFacts, Scene, report_of_shot, report_of_story
-from .settings import cost_settings
+from .scene_report import RunFacts, Scene, cost_of, rendered_row, report_of_shot, report_of_story
+from .settings import cost_settings, keep_setting
+from .shown import SceneRow, shown
 from .stores import StoredShots, frame_buffers, timings, user_file
 from .video import ShotVideo
 
@@ -84,18 +87,19 @@ def make_shots(inputs: Mapping[str, Sequence[Any]], order_of: Callable[[dict[str
     if any(isinstance(error, NOT_THE_INPUTS) for error in errors):
         GAPS.add()
     videos = _videos(made)
+    facts = run.facts()
     if len(scenes) == 1:
-        return _with_report(videos, report_of_shot(made[0], run.facts()))
-    report = report_of_story(made, run.facts())
+        return _with_report(videos, report_of_shot(made[0], facts), [])
+    report = report_of_story(made, facts)
     # On the node too: if a node that saves ends the queue in an error, ComfyUI may not come to show the report.
     NodeProgress().say(speak(report[:1], user_language()))
-    return _with_report(videos, report)
+    return _with_report(videos, report, [rendered_row(scene, *cost_of(scene, facts.rates)) for scene in made])
 
 
-def _with_report(videos: list[Any], report: list[Line]) -> io.NodeOutput:
+def _with_report(videos: list[Any], report: list[Line], rows: list[SceneRow]) -> io.NodeOutput:
     """The report is an output, and what the editor shows on the node."""
     text = speak(report, user_language())
-    return io.NodeOutput(videos, text, ui=ui.PreviewText(text))
+    return io.NodeOutput(videos, text, ui=shown(text, rows))
 
 
 def _videos(scenes: Sequence[Scene]) -> list[Any]:
@@ -150,7 +154,8 @@ class _Run:
         )
         started = time.monotonic()
         try:
-            self._queue = render_shots(list(orders.values()), str(device), GUEST.residents, host)
+            ordered = [replace(order, models=_kept(order.models)) for order in orders.values()]
+            self._queue = render_shots(ordered, str(device), GUEST.residents, host)
         finally:
             GUEST.register(device)
         self._seconds = time.monotonic() - started
@@ -188,6 +193,10 @@ class _Run:
         if device_name and loads:
             size = sum(load.size for load in loads)
             figures.record_loading(device_name, sum(load.seconds for load in loads), size)
+
+
+def _kept(models: ModelSet) -> ModelSet:
+    return replace(models, keep=keep_setting(models.keep))
 
 
 def _work(checked: Checked, device_name: str) -> Work:

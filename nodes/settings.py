@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ..storymotion.cost import CostSettings
+from ..storymotion.ltx.models import KEEPS
+
+AUTO = "auto"
 
 
 def user_setting(name: str, default: Any) -> Any:
@@ -29,6 +32,20 @@ def cost_settings() -> CostSettings:
         target_krw_per_8s=_number("StoryMotion.TargetKrwPer8s", defaults.target_krw_per_8s, 0, 1_000_000),
         gpu_usd_per_second=per_hour / 3600 if per_hour else None,
     )
+
+
+def keep_setting(asked: str) -> str:
+    """Where models stay between shots: ``asked`` by LTX-2 Model, where "auto" is what the user has set.
+
+    Asked for when a shot is made, not by that node: another setting then makes nothing anew.
+    """
+    chosen = user_setting("StoryMotion.Keep", AUTO) if asked == AUTO else asked
+    return chosen if chosen in KEEPS else asked
+
+
+def wants_previews() -> bool:
+    """Whether nodes show pictures of a shot while it is made."""
+    return user_setting("StoryMotion.Previews", True) is not False
 
 
 def _number(name: str, default: float, lowest: float, highest: float) -> float:

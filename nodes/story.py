@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from comfy_api.latest import io, ui
+from comfy_api.latest import io
 
 from ..storymotion.errors import NoStories, StoryMissing, StoryMotionError
 from ..storymotion.motion.mapper import ENGINES
@@ -20,6 +20,7 @@ from .editor_hints import with_editor_hints
 from .host import NodeProgress
 from .language import says_errors_in_users_language, user_language
 from .models import checked_when_it_runs
+from .shown import SceneRow, shown
 
 NO_STORY = "(no story in the input folder)"
 # What an input of the type COMBO takes on every ComfyUI; Combo.Output of 0.3.75 is refused there.
@@ -167,5 +168,5 @@ class StoryMotionLoadStory(io.ComfyNode):
             [scene.preset for scene in scenes],
             [scene.index for scene in scenes],
             text,
-            ui=ui.PreviewText(text),
+            ui=shown(text, [SceneRow(scene.index, name=scene.name, seconds=scene.seconds) for scene in scenes]),
         )

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from comfy_api.latest import Input, InputImpl, Types
 
-from ..storymotion.media.encode import encode_mp4
-from ..storymotion.media.settings import DEFAULT_SETTINGS, EncodeSettings
+from ..storymotion.media.encode import FRAME_RATE_RANGE, encode_mp4
+from ..storymotion.media.settings import DEFAULT_SETTINGS, EncodeSettings, require_range
 from ..storymotion.media.sound import Sound, sound_of
 from .outcome import StoryOutcome
 
@@ -182,21 +182,28 @@ def metadata_text(metadata: dict | None) -> dict[str, str]:
 def rgb_frames_of(video: Input.Video) -> tuple[Iterator[numpy.ndarray], int, int, int, Fraction, Sound | None]:
     """Frames of any VIDEO as uint8, their number, width, height, rate and sound.
 
-    What is transparent becomes white; more than two sound channels are mixed to stereo.
+    What is transparent becomes white; more than two sound channels are mixed to stereo. Raises ``ValueOutOfRange``.
     """
     if isinstance(video, ShotVideo):
         width, height = video.get_dimensions()
         return video.rgb_frames(), len(video.frames), width, height, video.frame_rate, video.sound
     components = video.get_components()
     images = components.images
-    frames = ((_opaque(image) * 255).round().clamp(0, 255).byte().cpu().numpy() for image in images)
+    require_range("The frame rate", float(components.frame_rate), *FRAME_RATE_RANGE)
+    frames = ((_opaque_colours(image) * 255).round().clamp(0, 255).byte().cpu().numpy() for image in images)
     sound = None
-    if components.audio is not None:
+    if components.audio is not None and len(components.audio["waveform"]):
         waveform = components.audio["waveform"][0].float().cpu().numpy()
         sound = sound_of(waveform, int(components.audio["sample_rate"]))
     return frames, len(images), int(images.shape[2]), int(images.shape[1]), Fraction(components.frame_rate), sound
 
 
-def _opaque(image: torch.Tensor) -> torch.Tensor:
-    """An image [height, width, 3 or 4] on white paper."""
-    return image if image.shape[-1] == 3 else image[..., :3] * image[..., 3:] + 1 - image[..., 3:]
+def _opaque_colours(image: torch.Tensor) -> torch.Tensor:
+    """An image [height, width, 1, 3 or 4], in 0..1 or uint8, as colours in 0..1: grey is all of them, paper white."""
+    import torch
+
+    if image.dtype == torch.uint8:
+        image = image / 255
+    if image.shape[-1] == 1:
+        return image.expand(*image.shape[:-1], 3)
+    return image if image.shape[-1] != 4 else image[..., :3] * image[..., 3:] + 1 - image[..., 3:]

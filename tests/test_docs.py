@@ -26,6 +26,8 @@ WORKFLOW = "workflows/api/01_distilled_shot.json"
 SHOWS = {"images": ("StoryMotionAnimationEncode", "StoryMotionJoin"), "text": ("PreviewAny",)}
 # Title of the section with inputs and of that with outputs, in each language.
 SECTIONS = {"en": ("Inputs", "Outputs"), "ko": ("\uc785\ub825", "\ucd9c\ub825")}
+# Title of the last section.
+TROUBLE = {"en": "When it does not work", "ko": "\uc798 \uc548 \ub420 \ub54c"}
 # "- `crf` (18): from 0 to 51.", in Korean with the name that the editor shows in front: "- **name** `crf` (18): ..."
 ENTRY = re.compile(r"^- (?:\*\*(?P<label>.+?)\*\* )?`(?P<name>\w+)`(?: \((?P<default>.*?)\))?: \S")
 
@@ -78,6 +80,17 @@ def test_every_node_has_its_help_pages_and_no_page_is_left_over(nodes: dict[str,
     assert found == {f"{node_id}/{language}.md" for node_id in nodes for language in SECTIONS}
 
 
+@pytest.mark.parametrize("language", SECTIONS)
+def test_help_shows_what_knobs_do_and_what_to_do_about_errors(language: str) -> None:
+    """A table or a picture before the inputs, and at the end a table of what is seen and what to do then."""
+    for page in HELP.glob(f"*/{language}.md"):
+        parts = re.split(r"^## (.+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        before = "".join(parts[: parts.index(SECTIONS[language][0])])
+        assert re.search(r"^\|---|^!\[", before, flags=re.MULTILINE), page
+        assert parts[-2] == TROUBLE[language], page
+        assert re.search(r"^\| .+ \| .+ \|\n\|---\|---\|\n\| .+ \| .+ \|$", parts[-1], flags=re.MULTILINE), page
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("language", SECTIONS)
 def test_help_lists_the_inputs_with_their_defaults(nodes: dict[str, NodeInfo], language: str) -> None:
@@ -112,7 +125,10 @@ def test_readmes_name_every_node(nodes: dict[str, NodeInfo], korean: dict[str, A
     }
     for readme, wanted in names.items():
         text = (ROOT / readme).read_text(encoding="utf-8")
-        assert [name for name in wanted if f"**{name}**" not in text] == [], readme
+        (table,) = re.findall(
+            r"^\| \S+ \| [^|]+ \| [^|]+ \|\n\|---\|---\|---\|\n((?:\| \*\*.*\n)+)", text, re.MULTILINE
+        )
+        assert sorted(re.findall(r"^\| \*\*(.+?)\*\* ", table, re.MULTILINE)) == sorted(wanted), readme
 
 
 @pytest.mark.parametrize("readme", ["README.md", "README.ko.md"])
@@ -133,6 +149,18 @@ def test_both_languages_have_the_same_structure(page: str) -> None:
         for language in ("", ".ko")
     ]
     assert structure[0] == structure[1]
+
+
+def test_both_languages_of_help_have_the_same_structure() -> None:
+    """Headings, list entries, rows of tables and pictures, in the same order."""
+    for folder in HELP.iterdir():
+        structure = [
+            re.findall(
+                r"^(#+ |```|- |\d\. |\||!\[)", (folder / f"{language}.md").read_text("utf-8"), flags=re.MULTILINE
+            )
+            for language in SECTIONS
+        ]
+        assert structure[0] == structure[1], folder.name
 
 
 @pytest.mark.parametrize("page", [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")], ids=lambda page: page.name)
@@ -163,7 +191,7 @@ def test_every_route_is_in_the_docs(page: str) -> None:
     sources = [file.read_text(encoding="utf-8") for file in (ROOT / "nodes" / "routes").glob("*.py")]
     routes = [route for source in sources for route in re.findall(r'JsonRoute\("(\w+)", "([\w/]+)"', source)]
     rows = re.findall(r"^\| `(\w+) /storymotion/([\w/]+)` \|", (ROOT / "docs" / page).read_text("utf-8"), re.MULTILINE)
-    assert len(routes) == 11 and sorted(rows) == sorted(routes)
+    assert len(routes) == 15 and sorted(rows) == sorted(routes)
 
 
 @pytest.mark.comfy

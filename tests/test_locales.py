@@ -48,10 +48,10 @@ def differences(found: dict[str, str], wanted: dict[str, str]) -> list[str]:
 
 
 def settings() -> list[dict[str, Any]]:
-    """The settings that js/storymotion.js registers: id, category, name, tooltip."""
+    """The settings that js/storymotion.js registers: id, category, name, tooltip, and the options of a choice."""
     script = (LOCALES.parent / "js" / "storymotion.js").read_text(encoding="utf-8")
     script = re.sub(r'" \+\s+"', "", script)
-    found = re.findall(r'^ +(id|category|name|tooltip):\s*(".*"|\[.*\]),$', script, flags=re.MULTILINE)
+    found = re.findall(r'^ +(id|category|name|tooltip|options):\s*(".*"|\[.*\]),$', script, flags=re.MULTILINE)
     made: list[dict[str, Any]] = []
     for key, value in found:
         if key == "id":
@@ -63,8 +63,24 @@ def settings() -> list[dict[str, Any]]:
 
 
 def test_english_is_what_the_settings_say() -> None:
-    wanted = {locale_key(each["id"]): {"name": each["name"], "tooltip": each["tooltip"]} for each in settings()}
+    wanted = {
+        locale_key(each["id"]): {
+            "name": each["name"],
+            "tooltip": each["tooltip"],
+            "options": {option: option for option in each.get("options", [])},
+        }
+        for each in settings()
+    }
     assert differences(texts("en", "settings.json"), flat(wanted)) == []
+
+
+def test_every_setting_is_read_somewhere() -> None:
+    """What each of them does is tested with what it is for; the billing day is only shown."""
+    root = LOCALES.parent
+    readers = [*(root / "nodes").rglob("*.py"), *(file for file in (root / "js").glob("*.js"))]
+    read = "".join(file.read_text(encoding="utf-8") for file in readers if file.name != "storymotion.js")
+    unread = [each["id"] for each in settings() if f'"{each["id"]}"' not in read]
+    assert unread == ["StoryMotion.BillingDay"]
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from .json_route import JsonRoute, handler_of
 from .paid import paid_routes
 from .paid_collect import Collecting
 from .preview import preview_routes
+from .results import result_routes
 
 # Enough for a browser; a journal that another program keeps locked holds up these threads and nothing else.
 THREADS = 4
@@ -25,7 +26,7 @@ COLLECT_EVENT = "storymotion.paid.collect"
 def all_routes(announce: Callable[[str, dict[str, Any]], None]) -> list[JsonRoute]:
     """Every route of the pack. ``announce`` sends an event with its data to every page, from any thread."""
     collecting = Collecting(partial(announce, COLLECT_EVENT))
-    return [*paid_routes(collecting), *preview_routes()]
+    return [*paid_routes(collecting), *preview_routes(), *result_routes()]
 
 
 def add_routes() -> None:

@@ -6,21 +6,23 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from ...storymotion.cost import TARGET_SECONDS
 from ...storymotion.errors import JournalUnusable
-from ...storymotion.paid.billing import read_billing
+from ...storymotion.paid.billing import SETTINGS_FILE, ZONE_VARIABLE, read_billing
 from ...storymotion.paid.gate import GateState
 from ...storymotion.paid.journal import Latch, Spend
+from ...storymotion.paid.journal_csv import csv_text
 from ...storymotion.paid.journal_row import Row
 from ...storymotion.paid.money import Way, krw_text, usd_text
 from ...storymotion.paid.provider import SEEDANCE
 from ...storymotion.paid.seedance.desk import Desk
 from ...storymotion.paid.seedance.request import SeedanceRequest
-from ...storymotion.paid.seedance.run import gate, quote, unfinished
+from ...storymotion.paid.seedance.run import gate, quote, release, unfinished
 from ...storymotion.report import Line, line
 from ..paid_desk import open_desk
 from .json_route import JsonRoute, said, said_all
 from .paid_collect import Collecting
-from .values import number_of, whole_of
+from .values import number_of, text_of, whole_of
 
 # As the nodes have them.
 DEFAULT_RESOLUTION, DEFAULT_RATIO, DEFAULT_DURATION, DEFAULT_TIER = "720p", "16:9", 5, "default"
@@ -38,6 +40,9 @@ def paid_routes(collecting: Collecting) -> list[JsonRoute]:
         JsonRoute("GET", "paid/tasks", unfinished_tasks),
         JsonRoute("POST", "paid/latch/clear", clear_latch),
         JsonRoute("POST", "paid/collect", lambda values: collecting.start(str(values.get("task_id") or ""))),
+        JsonRoute("POST", "paid/adopt", lambda values: collecting.adopt(_row_of(values), text_of(values, "task_id"))),
+        JsonRoute("POST", "paid/release", release_shot),
+        JsonRoute("GET", "paid/journal", journal_table),
         JsonRoute("GET", "paid/collect", lambda values: collecting.state()),
     ]
 
@@ -87,6 +92,7 @@ def shot_quote(values: Mapping[str, Any]) -> dict[str, Any]:
         "seconds": float(price.seconds),
         "krw_per_8s": float(price.krw_per_8s),
         "krw_per_8s_text": krw_text(price.krw_per_8s),
+        "usd_per_8s_text": usd_text(price.usd * TARGET_SECONDS / price.seconds),
         "target_krw_per_8s": desk.settings.target_krw_per_8s,
         "over_target": price.over_target,
         "report": said_all([*desk.catalogue_notes, *price.lines()]),
@@ -113,6 +119,9 @@ def spend_today(values: Mapping[str, Any]) -> dict[str, Any]:
         "day_began": caps.day_start.isoformat(),
         "day": caps.day_start.astimezone(billing.zone).date().isoformat(),
         "time_zone": str(billing.zone),
+        "time_zone_from": billing.zone_from,
+        "time_zone_variable": ZONE_VARIABLE,
+        "billing_file": str(desk.home / SETTINGS_FILE),
         "krw_per_usd": rate,
         **{name: _money(usd, rate) for name, usd in amounts.items()},
         "notes": said_all(billing.notes),
@@ -136,6 +145,26 @@ def clear_latch(values: Mapping[str, Any]) -> dict[str, Any]:
     if was is not None:
         journal.clear_latch(SEEDANCE.id)
     return {"cleared": was is not None}
+
+
+def release_shot(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The user has seen that a shot whose answer was lost was never made: it costs nothing and may be sent again.
+
+    ``row``: its number. Raises NotANumber, ShotNotInDoubt, JournalUnusable.
+    """
+    row = release(open_desk(), _row_of(values))
+    return {"row": row.id, "state": row.state.value}
+
+
+def journal_table(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The journal as a CSV file for a spreadsheet, and what to call it. Raises JournalUnusable."""
+    desk = open_desk()
+    rows = desk.journal.rows() if desk.journal.path.exists() else ()
+    return {"file": f"storymotion_paid_{desk.clock():%Y-%m-%d}.csv", "rows": len(rows), "csv": csv_text(rows)}
+
+
+def _row_of(values: Mapping[str, Any]) -> int:
+    return whole_of(values, "row", 0)
 
 
 def _request(values: Mapping[str, Any], desk: Desk) -> SeedanceRequest:

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
-from ...storymotion.errors import StoryMotionError
-from ...storymotion.paid.seedance.run import Collected, collect
+from ...storymotion.errors import RequestRefused, StoryMotionError
+from ...storymotion.paid.provider import SEEDANCE
+from ...storymotion.paid.seedance.desk import Desk
+from ...storymotion.paid.seedance.run import Collected, adopt, collect, in_doubt
 from ...storymotion.report import Line
 from ..paid_desk import open_desk, say_in_log
 from ..paid_report import receipt_of_shot
@@ -45,13 +47,32 @@ class Collecting:
         ``started`` says whether it is this one that runs.
         """
         asked = task_id.strip() or None
+        return self._begin(asked, lambda desk: collect(desk, asked))
+
+    def adopt(self, row: int, task_id: str) -> dict[str, Any]:
+        """Begin to fetch ``task_id``, of which a human says that it is the shot of ``row``, whose answer was lost.
+
+        As ``start``. Raises ShotNotInDoubt, RequestRefused for an empty id.
+        """
+        asked = task_id.strip()
+        in_doubt(open_desk(), row)
+        if not asked:
+            raise RequestRefused(SEEDANCE.name, "NotFound", "there is no task without an id")
+
+        def fetch(desk: Desk) -> tuple[Collected, ...]:
+            shot = adopt(desk, row, asked)
+            return (Collected(shot.row, shot, None),)
+
+        return self._begin(asked, fetch)
+
+    def _begin(self, asked: str | None, work: Callable[[Desk], tuple[Collected, ...]]) -> dict[str, Any]:
         with self._lock:
             started = not self._state["running"]
             if started:
                 fresh = {"running": True, "task_id": asked, "what": "", "told": [], "results": [], "error": None}
                 self._state |= {"number": self._state["number"] + 1, **fresh}
         if started:
-            threading.Thread(target=self._run, args=(asked,), name="storymotion-collect", daemon=True).start()
+            threading.Thread(target=self._run, args=(work,), name="storymotion-collect", daemon=True).start()
         return {"started": started, **self.state()}
 
     def state(self) -> dict[str, Any]:
@@ -59,10 +80,10 @@ class Collecting:
         with self._lock:
             return deepcopy(self._state)
 
-    def _run(self, task_id: str | None) -> None:
+    def _run(self, work: Callable[[Desk], tuple[Collected, ...]]) -> None:
         changes: dict[str, Any] = {}
         try:
-            collected = collect(open_desk(self._progress, self._tell), task_id)
+            collected = work(open_desk(self._progress, self._tell))
             changes = {"results": [_result(each) for each in collected]}
         except StoryMotionError as error:
             changes = {"error": said(error)}

@@ -20,6 +20,7 @@ from ...storymotion.motion.mapper import AUTO, map_motion
 from ...storymotion.shot import check_frames, check_size, plan_shot
 from ..folders import CHECKPOINTS, LORAS, NONE, TEXT_ENCODERS, UPSCALERS, VAES, path_of
 from ..scenes import GUEST
+from ..settings import keep_setting
 from .json_route import JsonRoute, said_all
 from .values import number_of, text_of, whole_of
 
@@ -127,7 +128,7 @@ def fit_plan(values: Mapping[str, Any]) -> dict[str, Any]:
         text_encoder=path_of(TEXT_ENCODERS, text_of(values, "text_encoder")),
         spatial_upscaler=_chosen(values, UPSCALERS, "spatial_upscaler"),
         precision=text_of(values, "precision", "auto"),
-        keep=text_of(values, "keep", "auto"),
+        keep=keep_setting(text_of(values, "keep", "auto")),
         loras=tuple(_loras(text_of(values, "loras", "[]"))),
         offload=text_of(values, "offload", "auto"),
         video_vae=_chosen(values, VAES, "video_vae"),

@@ -34,6 +34,8 @@ def report_of(check: ShotCheck) -> list[Line]:
         told.append(line("check-tail", frames=check.tail_frames, trim=trim))
     if check.head is None:
         told.append(line("check-no-head"))
+    elif check.measure("head") is None:
+        told.append(line("check-head-unseen"))
     if "guide" not in check.stills:
         told.append(line("check-no-guide"))
     return [*told, line("check-blind")]

@@ -81,6 +81,7 @@
     |   |-- TaskEnded           the task failed, expired or was cancelled, and is not charged
     |   |-- ShotLost            paid, but the video is gone
     |   |-- TaskTaken           the task id belongs to another shot
+    |   |-- ShotNotInDoubt      nothing about the shot is left for a human to decide
     |   |-- JournalUnusable     the record of paid shots cannot be used: nothing is sent
     |   |-- TaskNotKept         the task was accepted, but its id could not be written down
     |   `-- SeedanceError       only this provider has these
@@ -186,6 +187,7 @@ from .paid import (
     RateLimited,
     RequestRefused,
     ShotLost,
+    ShotNotInDoubt,
     TaskEnded,
     TaskNotKept,
     TaskStillRunning,
@@ -318,6 +320,7 @@ __all__ = [
     "SeveralValues",
     "ShotError",
     "ShotLost",
+    "ShotNotInDoubt",
     "ShotUncheckable",
     "ShotWithoutSound",
     "ShotsDiffer",

@@ -276,6 +276,17 @@ class TaskTaken(PaidError):
 
 
 @dataclass(eq=False)
+class ShotNotInDoubt(PaidError):
+    """A human was to decide on a shot of which the journal knows what became, or which it does not have."""
+
+    code = "shot-not-in-doubt"
+    problem = "Paid shot {row} is not one whose answer was lost: the journal says '{state}'."
+    remedy = "Nothing was changed. Look at the list of unfinished shots again."
+    row: int
+    state: str
+
+
+@dataclass(eq=False)
 class JournalUnusable(PaidError):
     """The journal cannot be read or written, so nothing may be spent. It is never made anew by itself."""
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from ..errors import UnreadableVideo
 from .parts import FilePart, PartFacts, opened
 from .sound import AAC_FRAME, audio_frame
+from .tracks import sound_track
 
 if TYPE_CHECKING:
     import av
@@ -27,14 +29,14 @@ class CopiedSound:
     sample_rate: int
     channels: int
     container: InputContainer
+    stream: av.AudioStream
     skipped: int
     first: int
     silence: bytes
 
     def packets(self) -> Iterator[bytes]:
         """The packets from the first that is heard on, and the one before it: a decoder needs both."""
-        stream = self.container.streams.audio[0]
-        held = (packet for packet in self.container.demux(stream) if packet.size)
+        held = (packet for packet in self.container.demux(self.stream) if packet.size)
         for index, packet in enumerate(held):
             if index >= self.skipped:
                 yield bytes(packet)
@@ -49,19 +51,21 @@ def copied_sound(part: FilePart, facts: PartFacts) -> Iterator[CopiedSound | Non
     """
     silence = b""
     with opened(part) as container:
-        start = _start_of(container, facts)
-        if start is not None:
-            stream = container.streams.audio[0]
+        stream = sound_track(container)
+        start = None if stream is None else _start_of(container, stream, facts)
+        if stream is not None and start is not None:
             silence = _silence_like(stream)
     if start is None or not silence:
         yield None
         return
     with opened(part) as container:
-        stream = container.streams.audio[0]
+        stream = sound_track(container)
+        if stream is None:
+            raise UnreadableVideo(part.label, "its sound is gone")
         skipped = max(0, -start // AAC_FRAME - 1)
         first = start + skipped * AAC_FRAME
         channels = len(stream.codec_context.layout.channels)
-        yield CopiedSound(stream.rate, channels, container, skipped, first, silence)
+        yield CopiedSound(stream.rate, channels, container, stream, skipped, first, silence)
 
 
 class CopiedTrack:
@@ -70,7 +74,7 @@ class CopiedTrack:
     def __init__(self, container: OutputContainer, sound: CopiedSound) -> None:
         self._sound = sound
         # "opaque": as it is, without asking for an encoder.
-        self._stream = container.add_stream_from_template(sound.container.streams.audio[0], opaque=True)
+        self._stream = container.add_stream_from_template(sound.stream, opaque=True)
         self._packets = sound.packets()
         self._position = sound.first
 
@@ -100,11 +104,8 @@ class CopiedTrack:
         return packet
 
 
-def _start_of(container: InputContainer, facts: PartFacts) -> int | None:
+def _start_of(container: InputContainer, stream: av.AudioStream, facts: PartFacts) -> int | None:
     """The sample at which the first packet starts, from the first picture on; None if it cannot be copied."""
-    if not container.streams.audio:
-        return None
-    stream = container.streams.audio[0]
     if stream.codec_context.name != "aac" or stream.profile != "LC":
         return None
     tick = Fraction(stream.time_base or 0)

@@ -14,7 +14,7 @@ from ..errors import NoFrames, OddSize, WrongFrame
 from ..progress import Progress, ignore_progress
 from .aac_copy import CopiedSound
 from .mp4 import Mp4Writer
-from .output import refusals, whole_or_nothing
+from .output import whole_or_nothing
 from .quality import Quality, QualitySamples
 from .settings import DEFAULT_SETTINGS, EncodeSettings, require_range
 from .sound import Sound, SoundSource
@@ -62,6 +62,7 @@ def encode_mp4(
     metadata: Mapping[str, str] | None = None,
     progress: Progress = ignore_progress,
     quality_samples: int = 0,
+    left_colour: bool = False,
 ) -> EncodedFile:
     """Write ``frames`` and ``sound`` as an MP4 file that can start playing while it is loading.
 
@@ -71,7 +72,9 @@ def encode_mp4(
     scales ``progress``, and the file holds the frames that really came. ``frame_rate`` is 1 to 1000
     frames per second, kept exactly up to a denominator of 1,000,000.
 
-    The picture is converted with the BT.709 matrix to studio range, and the stream says so. The track
+    The picture is converted with the BT.709 matrix to studio range, with the colours of 4:2:0 in the middle of
+    their four pixels, and the stream says so; with ``left_colour`` it says that they lie on the left, where
+    decoded frames may have them. The track
     of ``sound`` is cut, or padded with silence, to the length of the video to the sample; it keeps its
     channels and its rate (one that AAC does not know becomes 48000 Hz; a ``SoundSource`` must have one
     that it knows). A ``CopiedSound`` keeps its packets, and is cut or padded like the others. Without
@@ -103,7 +106,7 @@ def encode_mp4(
     samples = QualitySamples(quality_samples, frame_count, width * height * 3)
     drawings = _drawings(frames, (height, width, 3), size, settings)
     with whole_or_nothing(place, name) as unfinished:
-        writer = Mp4Writer(unfinished, name, *size, exact_rate, sound, settings, metadata or {})
+        writer = Mp4Writer(unfinished, name, *size, exact_rate, sound, settings, metadata or {}, left_colour)
         try:
             _feed(writer, drawings, frame_count, samples, progress)
             writer.close()
@@ -111,11 +114,11 @@ def encode_mp4(
             writer.abandon()
             raise
         length = unfinished.stat().st_size
-        with refusals(name):
-            quality = samples.compare(unfinished, exact_rate)
+        for _ in samples.compare(unfinished, name, exact_rate):
+            progress(writer.added, writer.added, "comparing")
     seconds = time.monotonic() - started
     copied = isinstance(sound, CopiedSound)
-    return EncodedFile(path, *size, writer.added, exact_rate, length, seconds, quality, copied)
+    return EncodedFile(path, *size, writer.added, exact_rate, length, seconds, samples.quality, copied)
 
 
 def _feed(

@@ -37,7 +37,8 @@ def encode_shot(
     """Encode the one shot of ``plan_shot`` to ``target``, which appears only when it is complete.
 
     Of a file the frames are shown as a player shows them: turned, with square pixels, on white paper
-    where they are transparent, as 8-bit BT.709, and at a constant rate (the average) if their own varies.
+    where they are transparent, as 8-bit BT.709, and at a constant rate if their own varies: one with
+    room for every frame, up to 60 a second.
     Those that are so already go into the encoder as they were decoded. A track of AAC is copied if
     ``copied_sound`` can, any other sound is encoded, more than two channels as stereo. Memory does not
     grow with the length.
@@ -64,6 +65,7 @@ def encode_shot(
             metadata,
             progress,
             quality_samples,
+            left_colour=plan.left_colour,
         )
 
 

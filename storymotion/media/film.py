@@ -50,6 +50,22 @@ class FilmPlan:
         """How many frames the film has."""
         return self.shots[-1].first + self.shots[-1].frames
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.width, self.height
+
+    @property
+    def left_colour(self) -> bool:
+        """Whether the film's colours lie where those of its files do, on the left (see ``has_left_colour``).
+
+        So only if all its pictures can be taken as they were decoded: what is made of RGB lies in the middle.
+        """
+        return all(
+            shot.facts.left_colour and shot.facts.size == self.size and shot.facts.pixel_format == self.pixel_format
+            for shot in self.shots
+        )
+
     def sample_at(self, frame: int) -> int:
         """The sample of the film's sound that is heard when ``frame`` begins, rounded once from the exact time."""
         return round(frame / self.frame_rate * self.sound_rate)
@@ -57,7 +73,7 @@ class FilmPlan:
     def changed(self, shot: PlannedShot) -> bool:
         """Whether the picture of ``shot`` had to be scaled, padded or brought to another rate."""
         facts = shot.facts
-        same = facts.size == (self.width, self.height) and facts.frame_rate == self.frame_rate
+        same = facts.size == self.size and facts.frame_rate == self.frame_rate
         return not (same and facts.steady)
 
 
@@ -80,11 +96,14 @@ def plan_film(parts: Sequence[Part], mismatch: str = "error", progress: Progress
     for part in parts:
         progress(len(facts), len(parts), "reading")
         facts.append(facts_of(part))
-    ((width, height), rate), _ = Counter((each.size, each.frame_rate) for each in facts).most_common(1)[0]
+    # A rate that varies is another one than the same rate that does not.
+    kinds = [(each.size, each.frame_rate, each.steady) for each in facts]
+    most = Counter(kinds).most_common(1)[0][0]
+    (width, height), rate, _ = most
     differing = [
         f"{part.label}: {each.width} x {each.height}, {_fps(each)}"
-        for part, each in zip(parts, facts)
-        if (each.size, each.frame_rate) != ((width, height), rate)
+        for part, each, kind in zip(parts, facts, kinds)
+        if kind != most
     ]
     if differing and mismatch == "error":
         raise ShotsDiffer(width, height, f"{float(rate):.8g}", len(parts), "; ".join(differing))

@@ -7,9 +7,11 @@ from contextlib import closing, contextmanager
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from ..errors import UnreadableVideo
 from .film import FilmPlan, PlannedShot
 from .parts import FilePart, FramesPart, opened
 from .sound import LAYOUTS, audio_frame
+from .tracks import sound_track
 
 if TYPE_CHECKING:
     import numpy as np
@@ -111,8 +113,11 @@ def _decoded(shot: PlannedShot) -> Iterator[np.ndarray]:
     part, facts = shot.part, shot.facts
     assert isinstance(part, FilePart)
     with opened(part) as container:
-        stream = container.streams.audio[0]
-        to_float = av.AudioResampler(format="fltp", layout=facts.layout, rate=facts.sound_rate)
+        stream = sound_track(container)
+        if stream is None:
+            raise UnreadableVideo(part.label, "its sound is gone")
+        # Interleaved, because PyAV cannot give eight planes (see ``audio_frame``).
+        to_float = av.AudioResampler(format="flt", layout=facts.layout, rate=facts.sound_rate)
         # Times are rounded to the file's clock: a smaller step is no gap.
         tolerance = 2 * Fraction(stream.time_base or 0) * facts.sound_rate
         reached: int | None = None  # the sample after those decoded, counted from the first picture
@@ -124,7 +129,8 @@ def _decoded(shot: PlannedShot) -> Iterator[np.ndarray]:
                     start = reached
             heard = max(0, reached or 0)
             yield from _silence(facts.channels, start - heard)
-            piece = np.concatenate([each.to_ndarray() for each in to_float.resample(frame)], axis=1)
+            interleaved = np.concatenate([each.to_ndarray() for each in to_float.resample(frame)], axis=1)
+            piece = np.ascontiguousarray(interleaved.reshape(-1, facts.channels).T)
             if start + piece.shape[1] > heard:
                 yield piece[:, max(0, heard - start) :]
             reached = max(start + piece.shape[1], start if reached is None else reached)

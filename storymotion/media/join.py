@@ -54,6 +54,7 @@ def write_film(
                 replace(settings, pixel_format=plan.pixel_format),
                 metadata,
                 progress,
+                left_colour=plan.left_colour,
             )
         with whole_or_nothing(target, target.name) as unfinished:
             copy_film(unfinished, target.name, plan, sound, settings.audio_kbps, metadata or {}, progress)

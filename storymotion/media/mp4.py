@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import EncodeFailed
 from .aac_copy import CopiedSound, CopiedTrack
+from .colour import BT709, FULL_RANGE, SCALER, STUDIO_RANGE
 from .output import refusals
 from .settings import EncodeSettings
 from .sound import AacTrack, Sound, SoundSource
@@ -22,17 +23,6 @@ if TYPE_CHECKING:
     import av
     import numpy as np
     from av.container import OutputContainer
-
-# Code points of ITU-T H.273: BT.709 is 1 as colour primaries, as transfer curve and as matrix.
-BT709 = 1
-# FFmpeg's AVColorRange.
-STUDIO_RANGE, FULL_RANGE = 1, 2
-# libswscale: SWS_LANCZOS | SWS_FULL_CHR_H_INP | SWS_ACCURATE_RND, as numbers because older PyAV names
-# only the first. With the second every column of the drawing counts for the colour, where the shortcut
-# averages pairs before it filters; with the third colour is off by at most half a step, else by one.
-SCALER = 0x200 | 0x4000 | 0x40000
-# SWS_FULL_CHR_H_INT, for conversion to RGB: colour is brought to full size by the filter, not by repeating pixels.
-FULL_COLOUR = 0x2000
 
 
 class Mp4Writer:
@@ -56,6 +46,7 @@ class Mp4Writer:
         sound: Sound | SoundSource | CopiedSound | None,
         settings: EncodeSettings,
         metadata: Mapping[str, str],
+        left_colour: bool = False,
     ) -> None:
         from av.video.reformatter import VideoReformatter
 
@@ -65,7 +56,7 @@ class Mp4Writer:
         self.compressed = 0
         with refusals(self.name):
             self._container = new_mp4(path, frame_rate, sound, metadata)
-            self._video = _add_video_stream(self._container, width, height, frame_rate, settings)
+            self._video = _add_video_stream(self._container, width, height, frame_rate, settings, left_colour)
             self._reformatter = VideoReformatter()
             self._threads = _threads_for_scaling()
             self._sound = None if sound is None else _add_sound(self._container, sound, settings.audio_kbps)
@@ -165,11 +156,20 @@ def new_mp4(
 
 
 def _add_video_stream(
-    container: OutputContainer, width: int, height: int, frame_rate: Fraction, settings: EncodeSettings
+    container: OutputContainer,
+    width: int,
+    height: int,
+    frame_rate: Fraction,
+    settings: EncodeSettings,
+    left_colour: bool,
 ) -> av.VideoStream:
     options = {"preset": settings.speed, "crf": str(settings.crf)}
     if settings.tune != "none":
         options["tune"] = settings.tune
+    if settings.pixel_format == "yuv420p" and not left_colour:
+        # swscale puts the colours of four pixels in their middle; without this H.264 means their left side. A
+        # decoder that heeds it showed colour edges half a pixel off: 0.3 dB of line art (measured, FFmpeg 8.1).
+        options["x264-params"] = "chromaloc=1"
     stream = container.add_stream("libx264", rate=frame_rate, options=options)
     stream.width, stream.height, stream.pix_fmt = width, height, settings.pixel_format
     context = stream.codec_context

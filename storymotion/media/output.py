@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
+import stat
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -24,11 +27,16 @@ def whole_or_nothing(target: Path | BinaryIO, name: str) -> Iterator[Path]:
     position, from a file in the system's folder for temporary files. If the block raises, whatever was
     written is removed and ``target`` stays as it was. Close the file before the block ends.
 
-    Raises ``EncodeFailed`` with ``name`` if the last step fails.
+    Raises ``EncodeFailed`` with ``name`` before the block if ``target`` cannot be a file, and after it if the last
+    step fails.
     """
     if isinstance(target, Path):
         # Unique for every call, and no longer than this whatever the target is called: the name of the
         # target may already have the greatest length that the file system allows.
+        with refusals(name), suppress(FileNotFoundError):
+            # A name that cannot be given should not cost a whole encode first.
+            if stat.S_ISDIR(target.lstat().st_mode):
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         temporary = target.parent / PART_NAMES.replace("*", uuid.uuid4().hex)
         try:
             yield temporary

@@ -9,9 +9,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import UnreadableVideo, WideColour
+from ..errors import NoFrames, UnreadableVideo, WideColour
+from .colour import BT709, STUDIO_RANGE, has_left_colour
 from .output import reason_of
 from .sound import LAYOUTS, Sound
+from .tracks import UPRIGHT, Turn, decoded, sound_track, turn_of
 
 if TYPE_CHECKING:
     import av
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
 # Code points of ITU-T H.273 that BT.709 in 8 bits cannot hold: by transfer curve, by colour primaries.
 WIDE_CURVES = {16: "HDR (PQ)", 18: "HDR (HLG)"}
 WIDE_PRIMARIES = {9: "BT.2020"}
+
+# Frames a second that a video of a variable rate gets at most, unless it has more on average.
+MOST_FOR_UNSTEADY = 60
+# The clock of Matroska and Flash: times that were in it are rounded to it for ever.
+MILLISECOND = Fraction(1, 1000)
 
 # What must be the same for two files' packets to follow each other in one track.
 Coding = tuple[object, ...]
@@ -65,6 +72,10 @@ class PartFacts:
     when the first frame is shown, on the clock of the file, and ``last`` how many seconds after that the
     last one is. ``sound_rate`` (Hz) and ``channels`` are 0 without sound.
 
+    ``counted`` is whether a file says nothing about when its frames are shown: then they come one after the
+    other. ``turn`` is how a decoded frame becomes the shown one, ``left_colour`` whether it is one already, in
+    the colours of the files of this pack, but for their place (see ``has_left_colour``).
+
     ``transparent`` is whether the frames have an alpha channel, ``bits`` how many a colour has.
 
     ``coding`` is None if the packets cannot be copied into an MP4. ``reorder`` is by how many frames
@@ -85,6 +96,9 @@ class PartFacts:
     last: Fraction = Fraction(0)
     coding: Coding | None = None
     reorder: int = 0
+    counted: bool = False
+    turn: Turn = UPRIGHT
+    left_colour: bool = False
     transparent: bool = False
     bits: int = 8
 
@@ -98,12 +112,13 @@ def facts_of(part: Part) -> PartFacts:
     """Read what is known of ``part``; a file is read once to its end, and its first frame is decoded.
 
     Raises ``UnreadableVideo`` with the part's label if the file is not there, is broken, breaks off or
-    holds no video, or the part has no frames; ``WideColour`` if its colours do not fit into BT.709.
+    holds no video, or the part has no frames (``NoFrames`` if it has no label); ``WideColour`` if its
+    colours do not fit into BT.709.
     """
     if isinstance(part, FilePart):
         return _facts_of_file(part)
     if part.count < 1:
-        raise UnreadableVideo(part.label, "it has no frames")
+        raise UnreadableVideo(part.label, "it has no frames") if part.label else NoFrames()
     rate = Fraction(part.frame_rate)
     sound = part.sound
     return PartFacts(
@@ -144,7 +159,10 @@ def in_stretch(part: FilePart, pts: int, tick: Fraction) -> bool:
 
 @dataclass(frozen=True)
 class _Timing:
-    """The clock of a video track: ``shown`` in decoding order, in ticks; ``clean`` if nothing must be cut off."""
+    """The clock of a video track: ``shown`` in decoding order, in ticks.
+
+    ``clean`` is whether nothing must be cut off, ``counted`` whether there is no clock: ``shown`` just counts.
+    """
 
     shown: list[int]
     tick: Fraction
@@ -152,6 +170,7 @@ class _Timing:
     steady: bool
     seconds: Fraction
     clean: bool
+    counted: bool
 
 
 def _facts_of_file(part: FilePart) -> PartFacts:
@@ -159,18 +178,23 @@ def _facts_of_file(part: FilePart) -> PartFacts:
         if not container.streams.video:
             raise UnreadableVideo(part.label, "it holds no video")
         stream = container.streams.video[0]
+        if stream.codec_context is None:
+            raise UnreadableVideo(part.label, "its pictures are coded in a way that is not known here")
         _refuse_wide_colour(part, stream.codec_context)
         timing = _timing_of(part, container, stream)
         coding = _coding_of(stream) if timing.steady and timing.clean else None
-        audio = container.streams.audio[0] if container.streams.audio else None
+        audio = sound_track(container)
+        if audio is None and container.streams.audio:
+            raise UnreadableVideo(part.label, "its sound is coded in a way that is not known here")
         sound_rate = audio.rate if audio else 0
         channels = len(audio.layout.channels) if audio else 0
         layout = LAYOUTS.get(channels, audio.layout.name) if audio else ""
-    frame, shape, turned = _first_frame(part)
-    width, height = round(frame.width * shape), frame.height
+    frame, shape = _first_frame(part)
+    turn = turn_of(frame)
+    width, height = max(1, round(frame.width * shape)), frame.height
     return PartFacts(
-        width=height if turned % 180 else width,
-        height=width if turned % 180 else height,
+        width=height if turn.transposed else width,
+        height=width if turn.transposed else height,
         frame_rate=timing.rate,
         frames=len(timing.shown),
         seconds=timing.seconds,
@@ -181,10 +205,15 @@ def _facts_of_file(part: FilePart) -> PartFacts:
         layout=layout,
         origin=min(timing.shown) * timing.tick,
         last=(max(timing.shown) - min(timing.shown)) * timing.tick,
-        coding=coding and (*coding, frame.format.name, shape, turned),
+        coding=coding and (*coding, frame.format.name, shape, turn),
         reorder=_reorder_of(timing),
+        counted=timing.counted,
+        turn=turn,
         transparent=is_transparent(frame),
         bits=max((component.bits for component in frame.format.components), default=8),
+        # Last, for it spoils the frame.
+        left_colour=(frame.colorspace, frame.color_range, shape, turn) == (BT709, STUDIO_RANGE, 1, UPRIGHT)
+        and has_left_colour(frame),
     )
 
 
@@ -201,43 +230,61 @@ def _refuse_wide_colour(part: FilePart, context: av.VideoCodecContext) -> None:
 
 def _timing_of(part: FilePart, container: InputContainer, stream: av.VideoStream) -> _Timing:
     tick = Fraction(stream.time_base or 0)
+    # The order of an AVI's packets is all that it says about time: FFmpeg puts it into dts.
+    is_avi = container.format.name == "avi"
     shown: list[int] = []
     durations: dict[int, int] = {}
-    clean, packets = True, 0
+    clean, packets, told = not is_avi, 0, 0
     for packet in container.demux(stream):
         if not packet.size:  # only ends the stream
             continue
         if packet.is_corrupt:
             raise UnreadableVideo(part.label, f"it breaks off after {packets} frames")
+        time = packet.dts if is_avi else packet.pts
         packets += 1
-        # An AVI has no such clock: its frames are counted.
-        pts = packet.pts if packet.pts is not None else len(shown)
-        if packet.is_discard or (packet.pts is not None and not in_stretch(part, pts, tick)):
+        if time is not None:
+            told += 1
+        if packet.is_discard or (time is not None and not in_stretch(part, time, tick)):
             clean = False
             continue
-        clean = clean and packet.pts is not None and (bool(shown) or packet.is_keyframe)
+        clean = clean and time is not None and (bool(shown) or packet.is_keyframe)
+        pts = len(shown) if time is None else time
         shown.append(pts)
         durations[pts] = packet.duration or 0
     if packets < stream.frames:
         raise UnreadableVideo(part.label, f"it breaks off after {packets} of {stream.frames} frames")
+    rates = [Fraction(rate) for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate) if rate]
+    if packets and not (rates and tick):
+        raise UnreadableVideo(part.label, "it does not say how many frames a second it has")
+    if packets and not told:  # nothing but the pictures, as an encoder writes them, which say their rate at best
+        rate = Fraction(stream.guessed_rate or rates[0])
+        shown = [index for index in range(packets) if in_stretch(part, index, 1 / rate)]
+        tick, rates, durations = 1 / rate, [rate], {}
     if not shown:
         raise UnreadableVideo(part.label, "it has no frames")
-    rates = [Fraction(rate) for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate) if rate]
-    if not rates or not tick:
-        raise UnreadableVideo(part.label, "it does not say how many frames a second it has")
-    steady = [rate for rate in rates if _is_steady(sorted(shown), tick * rate)]
+    rate = _steady_rate(sorted(shown), tick, rates)
     first, last = min(shown), max(shown)
-    if steady:
-        return _Timing(shown, tick, steady[0], True, len(shown) / steady[0], clean and shown[0] == first)
-    seconds = (last - first) * tick + (durations[last] * tick or 1 / rates[0])
-    return _Timing(shown, tick, rates[0], False, seconds, False)
+    if rate is not None:
+        counted = is_avi or not told
+        return _Timing(shown, tick, rate, True, len(shown) / rate, clean and shown[0] == first, counted)
+    # The average leaves out frames wherever they come faster: of what moves, if the rest is held for long.
+    rate = max((each for each in rates if each <= MOST_FOR_UNSTEADY), default=rates[0])
+    seconds = (last - first) * tick + (durations.get(last, 0) * tick or 1 / rate)
+    return _Timing(shown, tick, rate, False, seconds, False, False)
 
 
-def _is_steady(shown: list[int], frames_a_tick: Fraction) -> bool:
-    """Whether the times are those of a constant rate, each rounded to the file's clock."""
+def _steady_rate(shown: list[int], tick: Fraction, rates: list[Fraction]) -> Fraction | None:
+    """Which of ``rates`` the times ``shown``, in ticks, have; of several the one that they come closest to."""
+    late = {rate: _lateness(shown, tick * rate) / rate for rate in reversed(rates)}
+    # Rounded to the file's clock, or to the milliseconds of one that the pictures were in before.
+    steady = [rate for rate in late if late[rate] <= max(tick, MILLISECOND) and 2 * late[rate] * rate < 1]
+    return min(steady, key=lambda rate: late[rate], default=None)
+
+
+def _lateness(shown: list[int], frames_a_tick: Fraction) -> Fraction:
+    """By how many frames one comes early or late at most, if they are to come at a constant rate from the first on."""
     tick, frame = frames_a_tick.numerator, frames_a_tick.denominator  # both in the same unit, so integers do
-    late = (abs((pts - shown[0]) * tick - index * frame) for index, pts in enumerate(shown))
-    return all(each <= tick and 2 * each < frame for each in late)
+    return Fraction(max(abs((pts - shown[0]) * tick - index * frame) for index, pts in enumerate(shown)), frame)
 
 
 def _reorder_of(timing: _Timing) -> int:
@@ -258,10 +305,10 @@ def _coding_of(stream: av.VideoStream) -> Coding | None:
     return (header, stream.width, stream.height, *map(int, colours))
 
 
-def _first_frame(part: FilePart) -> tuple[av.VideoFrame, Fraction, int]:
-    """The first frame that can be decoded, the shape of its pixels (width / height), and its turn in degrees."""
+def _first_frame(part: FilePart) -> tuple[av.VideoFrame, Fraction]:
+    """The first frame that can be decoded, and the shape of its pixels (width / height)."""
     with opened(part) as container:
         stream = container.streams.video[0]
-        for frame in container.decode(stream):
-            return frame, Fraction(stream.sample_aspect_ratio or 1) or Fraction(1), frame.rotation
+        for frame in decoded(container, stream):
+            return frame, Fraction(stream.sample_aspect_ratio or 1) or Fraction(1)
     raise UnreadableVideo(part.label, "none of its frames can be decoded")

@@ -37,11 +37,11 @@ def load_presets(user_file: Path | None = None) -> tuple[dict[str, Preset], tupl
     of it is used if one preset is wrong: a shot must not be saved with half of what was meant.
     """
     shipped = _read(SHIPPED_PRESETS)
-    if user_file is None or not user_file.is_file():
+    if user_file is None:
         return shipped, ()
     try:
-        return shipped | _read(user_file), ()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return (shipped | _read(user_file) if user_file.is_file() else shipped), ()
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
         return shipped, (line("encode-presets-unreadable", path=user_file.name, reason=reason.strip().rstrip(".")),)
 
@@ -56,12 +56,21 @@ def settings_for(name: str, settings: EncodeSettings, presets: Mapping[str, Pres
 
 
 def _read(file: Path) -> dict[str, Preset]:
-    entries = json.loads(file.read_text(encoding="utf-8"))["presets"]
-    presets = [_preset(entry) for entry in entries]
-    return {preset.name: preset for preset in presets}
+    # Windows' own editors write a mark in front of UTF-8.
+    entries = json.loads(file.read_text(encoding="utf-8-sig"))["presets"]
+    if not isinstance(entries, list):
+        raise ValueError("presets is not a list")
+    presets: dict[str, Preset] = {}
+    for preset in map(_preset, entries):
+        if preset.name in presets:
+            raise ValueError(f"it has two presets of the name {preset.name}")
+        presets[preset.name] = preset
+    return presets
 
 
-def _preset(entry: Mapping[str, object]) -> Preset:
+def _preset(entry: object) -> Preset:
+    if not isinstance(entry, dict):
+        raise ValueError(f"a preset is {entry!r}")
     values = dict(entry)
     name = values.pop("name", None)
     if not isinstance(name, str) or not name.strip() or name == CUSTOM:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import UnreadableVideo
 from .output import reason_of
+from .tracks import sound_track
 
 if TYPE_CHECKING:
     import av
@@ -42,7 +43,7 @@ class SoundFacts:
 
 @dataclass(frozen=True)
 class VideoFacts:
-    """The first video track and the first audio track of a file.
+    """The first video track and the first audio track of a file that can be decoded.
 
     ``frames`` is counted, not read from the header; ``frame_rate`` is the average, frames per second;
     ``seconds`` is the length of the whole file. ``sound`` is None if there is no audio.
@@ -76,6 +77,8 @@ def probe(path: str | os.PathLike[str]) -> VideoFacts:
             if not container.streams.video:
                 raise UnreadableVideo(name, "it holds no video")
             stream = container.streams.video[0]
+            if stream.codec_context is None:
+                raise UnreadableVideo(name, "its pictures are coded in a way that is not known here")
             # Packets without data only end the stream; discarded ones are cut off by an edit list.
             frames = sum(packet.size > 0 and not packet.is_discard for packet in container.demux(stream))
             return VideoFacts(
@@ -100,9 +103,9 @@ def _colour(context: av.VideoCodecContext) -> ColourTags:
 
 
 def _sound(container: InputContainer) -> SoundFacts | None:
-    if not container.streams.audio:
+    stream = sound_track(container)
+    if stream is None:
         return None
-    stream = container.streams.audio[0]
     channels = len(stream.layout.channels)
     return SoundFacts(stream.codec_context.name, stream.rate, channels, _seconds(stream, container))
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .mp4 import BT709, FULL_COLOUR, FULL_RANGE, SCALER, STUDIO_RANGE
+from .colour import BT709, FULL_COLOUR, FULL_RANGE, SCALER, STUDIO_RANGE
+from .output import refusals
 
 if TYPE_CHECKING:
     import av
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 USUAL_SAMPLES = 8
 # Frames are kept until the file is complete: of large ones fewer, and at least one.
 LARGEST_SAMPLES = 64 << 20
+# Frames from one key frame to the next, at most: x264's default.
+LONGEST_GROUP = 250
 # Stands for "identical", which has no number of decibels.
 IDENTICAL = 100.0
 
@@ -95,13 +99,15 @@ def _steps(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 class QualitySamples:
     """Keeps a few frames on their way into an encoder, and compares them with the file when it is complete.
 
-    At most ``asked`` frames, evenly spread over ``frame_count``, and no more than 64 MB of them.
+    At most ``asked`` frames, evenly spread over ``frame_count``, and no more than 64 MB of them. ``quality`` is
+    what ``compare`` found, None if no frame was kept.
     """
 
     def __init__(self, asked: int, frame_count: int, frame_bytes: int) -> None:
         count = min(asked, frame_count, max(1, LARGEST_SAMPLES // frame_bytes)) if asked > 0 else 0
         self._chosen = {(2 * number + 1) * frame_count // (2 * count) for number in range(count)}
         self._kept: dict[int, np.ndarray] = {}
+        self.quality: Quality | None = None
 
     def offer(self, index: int, frame: np.ndarray | av.VideoFrame) -> None:
         """Frame ``index`` as the encoder gets it; a copy is kept if it is one of the chosen."""
@@ -111,29 +117,34 @@ class QualitySamples:
 
         self._kept[index] = as_shown(frame) if isinstance(frame, av.VideoFrame) else frame.copy()
 
-    def compare(self, path: Path, frame_rate: Fraction) -> Quality | None:
-        """The figures of the file; None if no frame was kept. What FFmpeg raises passes.
+    def compare(self, path: Path, name: str, frame_rate: Fraction) -> Iterator[None]:
+        """Make ``quality`` the figures of the file, ``EncodeFailed`` with ``name`` if it cannot be read.
 
-        Only the stretches from the key frame before each sample are decoded: the cost does not grow with
-        the length. A file of twice the size is averaged down first; where a row or column was added or
-        taken away, the rest is compared.
+        Yields for every frame that is decoded: at most the stretches from the key frame before each sample, and
+        no frame twice, so that the cost does not grow with the length. A file of twice the size is averaged down
+        first; where a row or column was added or taken away, the rest is compared.
         """
         import av
 
-        found = Differences()
         if not self._kept:
-            return None
-        with av.open(str(path.absolute())) as container:
+            return
+        found = Differences()
+        with refusals(name), av.open(str(path.absolute())) as container:
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
             tick = Fraction(stream.time_base or 0)
+            frames, reached = container.decode(stream), -1
             for index in sorted(self._kept):
-                container.seek(round(index / frame_rate / tick), stream=stream)
-                for frame in container.decode(stream):
-                    if frame.pts is not None and round(frame.pts * tick * frame_rate) >= index:
+                # The next key frame may be as far away as the sample: going on is never dearer than going back.
+                if index - reached > LONGEST_GROUP:
+                    container.seek(round(index / frame_rate / tick), stream=stream)
+                    frames = container.decode(stream)
+                for frame in frames:
+                    yield
+                    if frame.pts is not None and (reached := round(frame.pts * tick * frame_rate)) >= index:
                         found.add(*_same_size(as_shown(frame), self._kept[index]))
                         break
-        return found.quality
+        self.quality = found.quality
 
 
 def as_shown(frame: av.VideoFrame, reformatter: VideoReformatter | None = None) -> np.ndarray:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 FALLBACK_RATE = 48_000
 # Samples in an AAC frame (ISO/IEC 14496-3, AAC-LC).
 AAC_FRAME = 1024
+# From so many channels on PyAV (18.1) counts planes that are not there, and a process that reads one dies.
+PLANES_MISCOUNTED_FROM = 8
 LAYOUTS = {1: "mono", 2: "stereo"}
 # FFmpeg's default for a number of channels.
 MORE_LAYOUTS = {3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
@@ -69,6 +71,8 @@ def sound_of(waveform: np.ndarray, sample_rate: int) -> Sound:
     if waveform.ndim != 2 or waveform.shape[0] <= max(LAYOUTS):
         return Sound(waveform, sample_rate)
     require_range("The number of sound channels", waveform.shape[0], min(LAYOUTS), max(MORE_LAYOUTS))
+    if not waveform.shape[1]:  # FFmpeg has no frame of no samples
+        return Sound(waveform[: max(LAYOUTS)], sample_rate)
     resampler = av.AudioResampler(format="fltp", layout=LAYOUTS[2], rate=sample_rate)
     samples = np.ascontiguousarray(waveform, dtype=np.float32)
     frame = audio_frame(samples, MORE_LAYOUTS[waveform.shape[0]], sample_rate, 0)
@@ -94,13 +98,15 @@ def at_rate_for_aac(sound: Sound) -> Sound:
 
     if sound.sample_rate in (av.Codec("aac", "w").audio_rates or ()):
         return sound
+    silence = np.zeros((sound.waveform.shape[0], 0), dtype=np.float32)
+    if not sound.waveform.shape[1]:  # FFmpeg has no frame of no samples
+        return Sound(silence, FALLBACK_RATE)
     resampler = av.AudioResampler(format="fltp", layout=sound.layout, rate=FALLBACK_RATE)
     parts = [
         part.to_ndarray()
         for frame in (_read_frame(sound, 0, sound.waveform.shape[1]), None)
         for part in resampler.resample(frame)
     ]
-    silence = np.zeros((sound.waveform.shape[0], 0), dtype=np.float32)
     return Sound(np.concatenate([silence, *parts], axis=1), FALLBACK_RATE)
 
 
@@ -143,8 +149,13 @@ class AacTrack:
 def audio_frame(samples: np.ndarray, layout: str, sample_rate: int, start: int) -> av.AudioFrame:
     """float32 ``[channels, samples]`` as FFmpeg wants it, from sample ``start`` on."""
     import av
+    import numpy as np
 
-    frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout=layout)
+    if len(samples) < PLANES_MISCOUNTED_FROM:
+        frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout=layout)
+    else:
+        interleaved = np.ascontiguousarray(samples.T).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(interleaved, format="flt", layout=layout)
     frame.sample_rate = sample_rate
     frame.time_base = Fraction(1, sample_rate)
     frame.pts = start

@@ -11,6 +11,7 @@ from .data import Engine, Style, default_scene
 BYTES_OF_A_WORD = 12
 # The default scene and the marks that the layout adds always fit.
 RESERVE = 16
+END_MARKS = "!?\uff01\uff1f\u2026"
 # Where a text without spaces can be cut, too: after the marks of Japanese and Chinese.
 PIECE = re.compile(
     "[^\\s\u3001\u3002\uff0c\uff01\uff1f\uff1b]*[\u3001\u3002\uff0c\uff01\uff1f\uff1b]+|\\S+?(?=[\\s\u3001\u3002\uff0c\uff01\uff1f\uff1b]|$)"
@@ -46,10 +47,12 @@ def write_prompt(engine: Engine, style: Style, scene: str, motion: str, silent_m
     short = _cut(seen, room - prompt_words(motion) + RESERVE // 2)
     shown = short or default_scene(style.illustrated)
     motion = motion[:1].upper() + motion[1:]
-    text = _filled(engine.layout, look=style.look, scene=shown, motion=motion, state=state)
+    # A scene that ends in a mark of its own needs no full stop after it.
+    layout = engine.layout.replace("{scene}.", "{scene}") if shown[-1] in END_MARKS else engine.layout
+    text = _filled(layout, look=style.look, scene=shown, motion=motion, state=state)
     for sentence in engine.filler:
         state = f"{state}. {sentence}"
-        longer = _filled(engine.layout, look=style.look, scene=shown, motion=motion, state=state)
+        longer = _filled(layout, look=style.look, scene=shown, motion=motion, state=state)
         if len(text.split()) >= engine.filler_until or prompt_words(longer) > engine.most_words:
             break
         text = longer

@@ -38,8 +38,11 @@ class Gesture:
 class Templates:
     """The words motion is made of; every mapping without another key is from engine to words.
 
+    ``languages``: what ``speech`` calls the language of a line, by the language that is read (see speech.py).
+
     ``gestures``: by id. ``hold`` follows a gesture and takes ``hold_seconds``. ``second_beat`` is added when
     the shot lasts more than ``second_beat_from`` seconds. ``states``: guard -> engine -> what stays as it is.
+    ``intents_ko``: intent -> what a line with it is called in Korean.
     """
 
     gestures: Mapping[str, Gesture]
@@ -49,7 +52,9 @@ class Templates:
     second_beat_from: float
     expressive: Mapping[str, str]
     speech: Mapping[str, str]
+    languages: Mapping[str, str]
     states: Mapping[str, Mapping[str, str]]
+    intents_ko: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,9 @@ def templates() -> Templates:
         second_beat_from=data["second_beat"]["from_seconds"],
         expressive=data["expressive"],
         speech=data["speech"],
+        languages=data["languages"],
         states=data["states"],
+        intents_ko=data["intents_ko"],
     )
 
 

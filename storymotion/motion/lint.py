@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from ..errors import UnknownChoice
 from .data import GUARDS, read
+from .dropping import dropped, with_parts
 
 KEEP, SOFTEN, DROP = "keep", "soften", "drop"
 LINTS = (KEEP, SOFTEN, DROP)
@@ -23,7 +26,8 @@ HANGUL_START, HANGUL_SYLLABLES, FINALS, FINAL_L = 0xAC00, 11172, 28, 8
 @dataclass(frozen=True)
 class Finding:
     """A contradiction in the text: its words as they stand there (``text[start:end]``), its category, and
-    what would be said instead. ``negated``: the text denies it ("no camera shake"), so it is left alone."""
+    what would be said instead, and what is ``left`` of them when they are dropped (where somebody runs is where
+    somebody is). ``negated``: the text denies it ("no camera shake"), so it is left alone."""
 
     category: str
     words: str
@@ -31,6 +35,7 @@ class Finding:
     end: int
     negated: bool
     instead: str
+    left: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,18 +48,22 @@ class Lint:
 
 @dataclass(frozen=True)
 class _Words:
-    """All forms of some categories in one pattern, each with its category and what it becomes."""
+    """All forms of some categories in one pattern, each with its category and what it becomes; for the categories
+    that are ``going`` somewhere, what the word for where becomes."""
 
     pattern: re.Pattern[str]
     meaning: Mapping[str, tuple[str, str]]
+    places: Mapping[str, str]
+    going: tuple[str, ...]
 
 
 def lint_scene(text: str, guard: str = "safe", lint: str = KEEP) -> Lint:
     """Check ``text`` against ``guard`` ("safe", "still", "expressive").
 
     ``lint``: "keep" only reports, "soften" puts the milder words of lint.json in their place, "drop" takes the
-    words out. Whole words only, in any case and spacing; what the text itself denies stays. A text in which
-    nothing is found stays as it is to the byte, and a second pass changes nothing.
+    words out, with the "and", the "is" or the "with her" that would be left over. Whole words only, in any case
+    and spacing; what the text itself denies stays. A text in which nothing is found stays as it is to the byte,
+    and a second pass changes nothing.
 
     Raises UnknownChoice.
     """
@@ -69,7 +78,8 @@ def lint_scene(text: str, guard: str = "safe", lint: str = KEEP) -> Lint:
     while rest:
         soften = lint == SOFTEN and softenings < SOFTENINGS
         for each in reversed(rest):
-            text = text[: each.start] + (each.instead if soften else "") + text[each.end :]
+            spot = (each.start, each.end)
+            text = _put(text, *spot, each.instead) if soften else dropped(text, *spot, each.left)
         text = _tidy(text)
         softenings += 1
         rest = [each for each in findings(text, _of_guard(guard)) if not each.negated]
@@ -87,16 +97,26 @@ def findings(text: str, names: tuple[str, ...]) -> tuple[Finding, ...]:
         return ()
     words = _words(names)
     spared = [match.span() for match in _exceptions().finditer(text)]
+    ends = [until for _, until in spared]
     found = []
     for match in words.pattern.finditer(text):
         start, end = match.span()
-        if any(start < until and begin < end for begin, until in spared):
+        # The first name of a thing that ends behind the beginning of the match: does it begin before its end?
+        after = bisect_right(ends, start)
+        if after < len(spared) and spared[after][0] < end:
             continue
         category, instead = words.meaning[_key(match["form"])]
-        instead += _particle(match["particle"] or "", instead)
+        instead += _particle(_key(match["particle"] or ""), instead)
+        left = ""
+        if match["where"]:
+            if category in words.going:
+                left = words.places[_key(match["where"])]
+                instead = f"{instead} {left}"
+            else:
+                end = match.end("form")
         if match[0][:1].isupper():
             instead = instead[:1].upper() + instead[1:]
-        found.append(Finding(category, match[0], start, end, _negated(text, start, end), instead))
+        found.append(Finding(category, text[start:end], start, end, _negated(text, start, end), instead, left))
     return tuple(found)
 
 
@@ -106,6 +126,10 @@ def _negated(text: str, start: int, end: int) -> bool:
     back = max(0, start - NEGATION_WINDOW)
     words = text[back:start] if back == 0 else text[back:start].partition(" ")[2]
     return bool(before.search(words) or after.match(text, end))
+
+
+def _put(text: str, start: int, end: int, instead: str) -> str:
+    return text[:start] + instead + text[end:]
 
 
 def _particle(particle: str, word: str) -> str:
@@ -132,12 +156,15 @@ def _tidy(text: str) -> str:
 
 
 def _key(form: str) -> str:
-    return re.sub(r"[\s_-]+", " ", form).lower()
+    return re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFC", form)).lower()
 
 
 def _pattern(forms: list[str]) -> str:
-    # The longest first, so that "waves her hand" is not read as "waves".
-    ordered = sorted(forms, key=len, reverse=True)
+    # Hangul as it is typed, and in the parts that a Mac may write. The longest first, so that "waves her hand" is
+    # not read as "waves".
+    ordered = sorted(
+        {*forms, *(unicodedata.normalize("NFD", form) for form in forms)}, key=lambda each: (-len(each), each)
+    )
     return "|".join(r"[\s_-]+".join(map(re.escape, form.split(" "))) for form in ordered)
 
 
@@ -151,11 +178,11 @@ def _words(names: tuple[str, ...]) -> _Words:
     for need, forms in data["needs"].items():
         if need in names:
             meaning |= {_key(form): (need, "") for form in forms}
-    # A particle that clings to a Korean noun belongs to its word.
-    particles = [each for pair in data["korean_particles"]["pairs"] for each in pair]
-    clinging = _pattern(particles + data["korean_particles"]["others"])
-    pattern = rf"(?<!\w)(?P<form>{_pattern(list(meaning))})(?:(?<=[\uac00-\ud7a3])(?P<particle>{clinging}))?(?!\w)"
-    return _Words(re.compile(pattern, re.IGNORECASE), meaning)
+    # Where somebody goes is where somebody stands: "runs through a wood" becomes "stands in a wood".
+    going = data["after_verbs"]
+    where = rf"(?:(?<=[a-z])\s+(?P<where>{_pattern(list(going['words']))})(?=\s+\w))?"
+    pattern = rf"(?<!\w)(?P<form>{_pattern(list(meaning))}){_clinging()}(?!\w){where}"
+    return _Words(re.compile(pattern, re.IGNORECASE), meaning, going["words"], tuple(going["categories"]))
 
 
 @lru_cache(maxsize=1)
@@ -164,18 +191,26 @@ def _pairs() -> list[tuple[str, str]]:
     return read("lint.json")["korean_particles"]["pairs"]
 
 
+def _clinging() -> str:
+    """A particle that clings to a Korean noun belongs to its word."""
+    data = read("lint.json")["korean_particles"]
+    particles = _pattern([each for pair in data["pairs"] for each in pair] + data["others"])
+    return rf"(?:(?<=[\u1100-\u11ff\uac00-\ud7a3])(?P<particle>{particles}))?"
+
+
 @lru_cache(maxsize=1)
 def _exceptions() -> re.Pattern[str]:
-    return re.compile(rf"(?<!\w)(?:{_pattern(read('lint.json')['exceptions'])})(?!\w)", re.IGNORECASE)
+    return re.compile(rf"(?<!\w)(?:{_pattern(read('lint.json')['exceptions'])}){_clinging()}(?!\w)", re.IGNORECASE)
 
 
 @lru_cache(maxsize=1)
 def _negations() -> tuple[re.Pattern[str], re.Pattern[str]]:
     """What denies the words after it (with at most a few words between), and what denies those before it."""
     data = read("lint.json")["negations"]
-    between = rf"(?:[^\S\n]+[^\s,.;:!?]+){{0,{data['words_between']}}}"
-    before = rf"(?:\b(?:{data['en_before']}){between}[^\S\n]+|(?<!\w)(?:{data['ko_before']})\s+)$"
-    after = rf"\s*(?:{data['ko_after']})"
+    ko_before, ko_after = (with_parts(data[each]) for each in ("ko_before", "ko_after"))
+    between = rf"(?:[^\S\n]+(?!(?:{data['not_between']})\b)[^\s,.;:!?]+){{0,{data['words_between']}}}"
+    before = rf"(?:\b(?:{data['en_before']}){between}[^\S\n]+|(?<!\w)(?:{ko_before})\s+)$"
+    after = rf"\s*(?:{ko_after})"
     return re.compile(before, re.IGNORECASE), re.compile(after)
 
 

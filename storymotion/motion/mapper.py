@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import UnknownChoice
+from ..messages import Bilingual
 from ..report import Line, line
 from .compose import write_prompt
 from .data import GUARDS, Gesture, engines, styles, templates
@@ -117,7 +118,7 @@ def _mapped(asked: MotionRequest, index: int, before: tuple[str, ...]) -> Motion
     style, engine, words = styles()[asked.style], engines()[asked.engine], templates()
     quoted = asked.guard == "expressive" and reading.voiced and reading.speech.syllables > 0
     silent_motion = _motion(asked, gesture, reading)
-    motion = f"{silent_motion}, {_speech(asked)}" if quoted else silent_motion
+    motion = f"{silent_motion}, {_speech(asked, reading)}" if quoted else silent_motion
     linted = lint_scene(asked.scene, asked.guard, asked.lint)
     prompt = write_prompt(engine, style, linted.text, motion, silent_motion, words.states[asked.guard][engine.id])
     reasons += _notes(asked, linted.findings)
@@ -148,7 +149,8 @@ def _gesture(asked: MotionRequest, reading: Reading, index: int, before: tuple[s
         fitting = [each for each in _candidates(asked, reading) if not each.id.startswith(STILL)]
         chosen = _picked(fitting, asked, index, reading) or gestures[STILL]
         if reading.evidence:
-            reason = line("motion-expressive", preset=chosen.id, intent=reading.intent, evidence=reading.evidence)
+            intent = Bilingual(reading.intent, templates().intents_ko[reading.intent])
+            reason = line("motion-expressive", preset=chosen.id, intent=intent, evidence=reading.evidence)
         else:
             reason = line("motion-expressive-plain", preset=chosen.id)
     free = asked.preset == AUTO or asked.guard == "still"
@@ -211,9 +213,11 @@ def _motion(asked: MotionRequest, gesture: Gesture, reading: Reading) -> str:
     return f"{motion}, {words.second_beat[engine]}" if beat else motion
 
 
-def _speech(asked: MotionRequest) -> str:
+def _speech(asked: MotionRequest, reading: Reading) -> str:
+    words = templates()
+    spoken = words.speech[asked.engine].replace("{in_language}", words.languages[reading.speech.language])
     # The line goes in between the halves of the template, so that braces in it stay what they are.
-    before, after = templates().speech[asked.engine].split("{line}")
+    before, after = spoken.split("{line}")
     return f"{before}{stripped(asked.dialogue)}{after}"
 
 

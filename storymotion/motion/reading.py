@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 from .data import read
 from .speech import Speech, speech_of
+from .spoken import spoken_of
 from .text import folded, stripped
 
 # In this order when two have the same score.
@@ -25,7 +27,17 @@ NOTHING_SAID = 5.0
 IN_BRACKETS = 4.0
 PLAIN = 0.5
 
-DIRECTION = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|\*(?=\S)[^*]+(?<=\S)\*")
+ADDRESS = re.compile(r"(?:https?://|www\.)\S+")
+# Eyes and mouths drawn with Korean letters.
+KOREAN_FACE = re.compile(
+    "(?<![\u3131-\u318e])(?:\u3161[._,]?\u3161+|\u3147[_.\u3145\u3141\u3142]\u3147)(?![\u3131-\u318e])"
+)
+# A Korean syllable drawn out: the vowel of its end twice or more ("gajaaa").
+DRAWN_OUT = re.compile(
+    "([\uac00-\ud7a3])([\uc544\uc5b4\uc624\uc6b0\uc774\uc73c\uc560\uc5d0\uc57c\uc5ec\uc694\uc720\uc640\uc6cc])\\2+"
+)
+KATAKANA = {code: code - 0x60 for code in range(0x30A1, 0x30F7)}
+HALF_WIDTH_KANA = re.compile("[\uff66-\uff9f]+")
 CLAUSES = re.compile(r"[,.!?~;:\n\"]+")
 # In the order in which Unicode composes them (Hangul syllables, final consonants 1 to 27).
 FINAL_CONSONANTS = (
@@ -40,7 +52,8 @@ class Reading:
 
     ``intent``: one of INTENTS, the one with the highest of ``scores`` (0..5, only those above 0).
     ``evidence``: the words or marks that decided, as they stand in the folded copy; empty for plain.
-    ``marks``: the folded copy. ``voiced``: something is said by somebody in the picture.
+    ``marks``: the folded copy. ``voiced``: something is said by somebody in the picture. ``speech``: how long it
+    takes to say, without directions and without the name of who says it.
     """
 
     intent: str
@@ -69,12 +82,12 @@ class _Cue:
 def read_line(dialogue: str) -> Reading:
     """Read a line in any language. Deterministic, raises nothing, and the line itself is never altered."""
     marks = folded(stripped(dialogue))
-    directions = [each for each in DIRECTION.findall(marks) if _says_something(each)]
-    spoken = DIRECTION.sub(lambda match: " " if _says_something(match[0]) else match[0], marks).strip()
-    core = spoken.strip(" \"'")
-    lines = core.lower()
+    spoken = spoken_of(dialogue)
+    directions = [folded(each) for each in spoken.directions]
+    core = KOREAN_FACE.sub(" ", folded(spoken.text)).strip(" \"'")
+    name = folded(spoken.name).lower()
     label = next((cue for cue in _cues() if cue.where == "line start" and cue.score >= IN_BRACKETS), None)
-    labelled = label is not None and label.form.match(lines) is not None
+    labelled = label is not None and label.form.match(f"{name} {core.lower()}".lstrip()) is not None
     speech = speech_of(core)
     words = _says_something(core)
     found: dict[str, tuple[float, str]] = {}
@@ -83,16 +96,18 @@ def read_line(dialogue: str) -> Reading:
         if score > found.get(intent, (0.0, ""))[0]:
             found[intent] = (score, evidence)
 
-    for intent, score, evidence in _evidence(lines, directions, speech, marks):
+    for intent, score, evidence in _evidence(core.lower(), name, " ".join(directions).lower(), speech, marks):
         add(intent, score, evidence)
     if not words and directions:
         add("narrate", IN_BRACKETS, directions[0])
-    if "!" in marks:
+    told = ADDRESS.sub(" ", marks)
+    shouted = found.get("exclaim", (0.0, ""))[0] > EXCLAMATION
+    if "!" in told:
         more = min(EACH_MORE * (marks.count("!") - 1), MORE_AT_MOST)
         add("exclaim", EXCLAMATION + more, "!")
-        if "command" in found:
-            add("command", found["command"][0] + SHOUTED_COMMAND, found["command"][1])
-    if "?" in marks:
+    if ("!" in told or shouted) and "command" in found:
+        add("command", found["command"][0] + SHOUTED_COMMAND, found["command"][1])
+    if "?" in told:
         add("ask", QUESTION, "?")
     if _capitals(core):
         add("exclaim", SHOUTED_CAPITALS, core.split()[0])
@@ -106,12 +121,29 @@ def read_line(dialogue: str) -> Reading:
     return Reading(intent, scores, found[intent][1], marks, voiced, speech)
 
 
-def _evidence(lines: str, directions: list[str], speech: Speech, marks: str) -> Iterator[tuple[str, float, str]]:
-    """What the cues find: intent, score and the words. ``lines``: what is said, in small letters."""
-    clauses = [clause.strip() for clause in CLAUSES.split(lines) if clause.strip()]
-    aside = " ".join(directions).lower()
-    words = [word for clause in clauses for word in clause.split()]
-    somebody = any(each.search(lines) for each in _persons())
+def _evidence(said: str, name: str, aside: str, speech: Speech, marks: str) -> Iterator[tuple[str, float, str]]:
+    """What the cues find: intent, score and the words. All texts in small letters: what is ``said``, the ``name``
+    before it and what stands ``aside`` in brackets."""
+    for text in _spellings(said, speech.language):
+        yield from _found(text, name, aside, speech, marks)
+
+
+def _spellings(lines: str, language: str) -> list[str]:
+    """``lines``, and what they are without drawn out syllables, or in hiragana."""
+    plain = lines
+    if language == "ko":
+        plain = DRAWN_OUT.sub(r"\1", lines)
+    elif language == "ja":
+        wide = HALF_WIDTH_KANA.sub(lambda match: unicodedata.normalize("NFKC", match[0]), lines)
+        plain = wide.translate(KATAKANA)
+    return [lines] if plain == lines else [lines, plain]
+
+
+def _found(said: str, name: str, aside: str, speech: Speech, marks: str) -> Iterator[tuple[str, float, str]]:
+    lines = f"{name} {said}".lstrip()
+    clauses = [clause.strip() for clause in CLAUSES.split(_fillers().sub("", lines)) if clause.strip()]
+    # Whoever is named before the line is no teller of a tale.
+    somebody = bool(name) or any(each.search(lines) for each in _persons())
     for cue in _cues():
         if cue.language not in ("", speech.language) or cue.only_with not in marks:
             continue
@@ -119,21 +151,19 @@ def _evidence(lines: str, directions: list[str], speech: Speech, marks: str) -> 
             continue
         if speech.syllables < cue.min_syllables or (clauses and clauses[-1].endswith(cue.unless_end)):
             continue
-        for text, match in _places(cue, lines, clauses, words, aside):
+        for text, match in _places(cue, lines, said, clauses, aside):
             found = match(text)
             if found and not (cue.refused and cue.refused.search(text)):
                 yield cue.intent, cue.score, found[0].strip()
                 break
 
 
-def _places(cue: _Cue, lines: str, clauses: list[str], words: list[str], aside: str) -> Iterator:
+def _places(cue: _Cue, lines: str, said: str, clauses: list[str], aside: str) -> Iterator:
     """The texts in which a cue is looked for, each with how."""
     if cue.where in ("anywhere", "direction"):
         yield (lines if cue.where == "anywhere" else aside), cue.form.search
     elif cue.where == "line start":
-        yield lines, cue.form.match
-    elif cue.where == "word":
-        yield from ((word, cue.form.fullmatch) for word in words)
+        yield from ((text, cue.form.match) for text in (lines, said))
     elif cue.where == "clause start":
         yield from ((clause, cue.form.match) for clause in clauses)
     else:
@@ -154,6 +184,12 @@ def _capitals(text: str) -> bool:
 @lru_cache(maxsize=1)
 def _persons() -> tuple[re.Pattern[str], ...]:
     return tuple(re.compile(each) for each in read("cues.json")["first_and_second_person"])
+
+
+@lru_cache(maxsize=1)
+def _fillers() -> re.Pattern[str]:
+    """Question words that stand alone before what is said, where they ask nothing."""
+    return re.compile(read("cues.json")["fillers"])
 
 
 @lru_cache(maxsize=1)

@@ -32,4 +32,5 @@ def folded(text: str) -> str:
         for each in marks
         if each in "\n\t " or not (unicodedata.category(each) in ("Cc", "Cf") or each in VARIATIONS)
     )
-    return re.sub(r"[^\S\n]+", " ", seen).strip()
+    # What a Mac writes as parts (Hangul letters, kana with marks) is put together; letters that look alike are not.
+    return unicodedata.normalize("NFC", re.sub(r"[^\S\n]+", " ", seen).strip())

@@ -20,6 +20,7 @@ from .provider import Provider
 HOME_VARIABLE = "STORYMOTION_HOME"
 ZONE_VARIABLE = "STORYMOTION_TIME_ZONE"
 SETTINGS_FILE = "billing.json"
+ENVIRONMENT, FILE, DEFAULT = "environment", "file", "default"
 JOURNAL_FILE = "journal.sqlite3"
 LARGEST_FILE = 100_000
 # Seven digits of dollars are more than anybody means; more places than a journal keeps would be rounded.
@@ -28,11 +29,15 @@ _AMOUNT = re.compile(r"\d{1,7}(\.\d{1,9})?", re.ASCII)
 
 @dataclass(frozen=True)
 class Billing:
-    """The caps in USD, 0 where none is set rightly; ``notes`` say what was not used and why."""
+    """The caps in USD, 0 where none is set rightly; ``notes`` say what was not used and why.
+
+    ``zone_from``: one of ENVIRONMENT, FILE and DEFAULT, where the time zone of the day is from.
+    """
 
     run_cap: Decimal
     day_cap: Decimal
     zone: tzinfo
+    zone_from: str
     notes: tuple[Line, ...]
 
     def caps(self, provider: Provider, now: datetime) -> Caps:
@@ -67,7 +72,8 @@ def read_billing(provider: Provider, home: Path, environ: Mapping[str, str]) -> 
     stored = _read_file(home / SETTINGS_FILE, notes)
     run_cap = _cap(provider.run_cap_variable, stored, environ, notes)
     day_cap = _cap(provider.day_cap_variable, stored, environ, notes)
-    return Billing(run_cap, day_cap, _zone(stored, environ, notes), tuple(notes))
+    zone, zone_from = _zone(stored, environ, notes)
+    return Billing(run_cap, day_cap, zone, zone_from, tuple(notes))
 
 
 def _read_file(path: Path, notes: list[Line]) -> Mapping[str, Any]:
@@ -106,10 +112,11 @@ def _cap(name: str, stored: Mapping[str, Any], environ: Mapping[str, str], notes
     return Decimal(text)
 
 
-def _zone(stored: Mapping[str, Any], environ: Mapping[str, str], notes: list[Line]) -> tzinfo:
-    name = str(environ.get(ZONE_VARIABLE) or stored.get(ZONE_VARIABLE) or SEOUL)
+def _zone(stored: Mapping[str, Any], environ: Mapping[str, str], notes: list[Line]) -> tuple[tzinfo, str]:
+    places = ((ENVIRONMENT, environ.get(ZONE_VARIABLE)), (FILE, stored.get(ZONE_VARIABLE)), (DEFAULT, SEOUL))
+    zone_from, name = next((place, str(value)) for place, value in places if value)
     zone = time_zone(name)
     if zone is None:
         notes.append(line("billing-zone-unknown", name=ZONE_VARIABLE, value=repr(name[:40])))
-        return SEOUL_OFFSET
-    return zone
+        return SEOUL_OFFSET, DEFAULT
+    return zone, zone_from

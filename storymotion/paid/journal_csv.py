@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 import tempfile
 from collections.abc import Iterable
@@ -22,18 +23,25 @@ COLUMNS = (
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def export_csv(rows: Iterable[Row], path: Path) -> None:
-    """Write ``rows`` to ``path``; UTF-8 with a byte order mark, without which Excel garbles Korean.
+def csv_text(rows: Iterable[Row]) -> str:
+    """A header, then a line for each row; amounts are USD, times UTC."""
+    file = io.StringIO(newline="")
+    table = csv.writer(file)
+    table.writerow(COLUMNS)
+    table.writerows([_cell(getattr(row, column)) for column in COLUMNS] for row in rows)
+    return file.getvalue()
 
-    Amounts are USD, times UTC. The file is replaced as a whole. Raises OSError.
+
+def export_csv(rows: Iterable[Row], path: Path) -> None:
+    """Write ``csv_text`` to ``path``; UTF-8 with a byte order mark, without which Excel garbles Korean.
+
+    The file is replaced as a whole. Raises OSError.
     """
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8-sig", newline="") as file:
-            table = csv.writer(file)
-            table.writerow(COLUMNS)
-            table.writerows([_cell(getattr(row, column)) for column in COLUMNS] for row in rows)
+            file.write(csv_text(rows))
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -88,6 +88,50 @@ def test_it_speaks_korean_in_the_light_theme(page: Page, comfy_server: ComfyServ
     assert editor.page_errors == []
 
 
+# Of every text in the panels: (lighter + 0.05) / (darker + 0.05) of its colour and of what is behind it (WCAG 2).
+CONTRASTS = """() => {
+    const rgb = colour => {
+        const context = Object.assign(document.createElement('canvas'), { width: 1, height: 1 }).getContext('2d')
+        context.fillStyle = colour
+        context.fillRect(0, 0, 1, 1)
+        return [...context.getImageData(0, 0, 1, 1).data]
+    }
+    const linear = part => (part /= 255) <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4
+    const light = colour => rgb(colour).slice(0, 3).map(linear).reduce((sum, part, i) =>
+        sum + part * [0.2126, 0.7152, 0.0722][i], 0)
+    const behind = element => {
+        const colour = getComputedStyle(element).backgroundColor
+        return rgb(colour)[3] ? colour : behind(element.parentElement)
+    }
+    return [...document.querySelectorAll('.storymotion-panel *')]
+        .filter(element => [...element.childNodes].some(child => child.nodeType === 3 && child.data.trim()))
+        .map(element => {
+            const pair = [light(getComputedStyle(element).color), light(behind(element))]
+            return [element.className, (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05)]
+        })
+}"""
+
+
+@pytest.mark.parametrize("dark", [True, False], ids=["dark", "light"])
+def test_every_word_can_be_read(page: Page, comfy_server: ComfyServer, dark: bool, screenshot: Screenshot) -> None:
+    editor = opened(page, comfy_server, dark=dark)
+    try:
+        editor.add("SafeMotionMapper", {"dialogue": LINE})
+        editor.add("StoryMotionShotPlan", {"size": "from image"}, at=(520, 100))
+        editor.add("StoryMotionLTX2Lora", at=(520, 500))
+        editor.add("StoryMotionSeedance", at=(940, 100))
+        expect(page.locator(".storymotion-main").first).to_be_visible()
+        expect(page.locator(".storymotion-problem").first).to_be_visible()
+        expect(page.locator(".storymotion-journal")).not_to_be_empty()
+        screenshot(page, f"contrast_{'dark' if dark else 'light'}")
+        found = page.evaluate(CONTRASTS)
+        kinds = {kind for names, _ in found for kind in names.split()}
+        assert {"storymotion-main", "storymotion-quiet", "storymotion-problem", "storymotion-button"} <= kinds
+        assert [(names, contrast) for names, contrast in found if contrast < 4.5] == []
+    finally:
+        editor.open()
+
+
 def test_seconds_become_frames(either: Editor, comfy_server: ComfyServer) -> None:
     asked = {"seconds": 3.3, "fps": 25.0, "size": "9:16 704x1280"}
     either.add("StoryMotionShotPlan", asked)

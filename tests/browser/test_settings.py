@@ -58,6 +58,40 @@ def test_room_for_finished_shots(
     assert editor.page_errors == []
 
 
+@pytest.mark.parametrize("locale", ["en", "ko"])
+def test_all_settings_are_there(
+    page: Page,
+    comfy_client: ComfyClient,
+    comfy_server: ComfyServer,
+    screenshot: Callable[[Page, str], Path],
+    locale: str,
+) -> None:
+    editor = Editor(page, comfy_server.address)
+    editor.open(locale=locale, dark=locale == "en")
+    try:
+        dialog = open_settings(page)
+        texts = setting_texts(locale)
+        for text in texts.values():
+            expect(dialog.get_by_text(text["name"], exact=True)).to_have_count(1)
+        # The time zone of the billing day is the gate's, and nothing here can change it.
+        day = dialog.locator(".storymotion-zone")
+        expect(day).to_contain_text("Asia/Seoul")
+        expect(day).to_contain_text("billing.json")
+        item = dialog.locator(".setting-item").filter(has_text=texts["StoryMotion_BillingDay"]["name"])
+        expect(item.locator("input, select, button, [role=combobox]")).to_have_count(0)
+        screenshot(page, f"settings_{locale}")
+        # Options are shown in the user's language.
+        field = dialog.locator(".setting-item").filter(has_text=texts["StoryMotion_Currency"]["name"])
+        field.get_by_role("combobox").click()
+        for option in texts["StoryMotion_Currency"]["options"].values():
+            expect(page.get_by_role("option", name=option, exact=True)).to_be_visible()
+        page.get_by_role("option", name=texts["StoryMotion_Currency"]["options"]["USD"], exact=True).click()
+        page.wait_for_function("() => app.extensionManager.setting.get('StoryMotion.Currency') === 'USD'")
+    finally:
+        comfy_client.post("/settings", {"Comfy.Locale": "en", "StoryMotion.Currency": "both"})
+    assert editor.page_errors == []
+
+
 def test_it_speaks_korean(page: Page, comfy_client: ComfyClient, comfy_server: ComfyServer) -> None:
     editor = Editor(page, comfy_server.address)
     editor.open(locale="ko")

@@ -130,6 +130,23 @@ def test_the_head_is_where_the_user_says(tmp_path: Path) -> None:
     assert nowhere.measure("head") is None and "No head was compared" in speak(report_of(nowhere))
 
 
+def test_a_head_under_a_flash_is_not_compared_and_that_is_said() -> None:
+    """Nothing but light in the middle, and a second later still the same."""
+    frames = list(squares(48))
+    frames[15:36] = [np.full_like(frames[0], 20)] * 21
+    check = check_shot(frames, 48, Fraction(24), head=DEFAULT_HEAD)
+    assert check.measure("head") is None
+    assert "No head was compared, because the middle of the shot flashes" in speak(report_of(check))
+
+
+def test_a_shot_that_waits_before_it_moves() -> None:
+    frames = list(squares(30))
+    check = check_shot([frames[0]] * 36 + frames, 66, Fraction(24), head=None)
+    assert check.waits == pytest.approx(1.5, abs=0.1)
+    assert f"Nothing moves in the first {check.waits:.1f} s." in speak(report_of(check))
+    assert "Nothing moves" not in speak(report_of(check_shot(frames, 30, Fraction(24), head=None)))
+
+
 def test_frames_in_memory_and_a_file_of_them_say_the_same(tmp_path: Path) -> None:
     drawn = Drawn(seed=2, width=320, height=192, seconds=0.6)
     frames = list(drawn.frames())

@@ -33,7 +33,11 @@ class Story:
 
     def write(self) -> None:
         """Save it as it is now."""
-        scenes = [
+        self.file.write_text(json.dumps(self.scenes()), encoding="utf-8")
+
+    def scenes(self) -> list[dict[str, Any]]:
+        """What the file holds."""
+        return [
             {
                 "name": name,
                 "image": f"storymotion_scene_{place + 1:02}.png",
@@ -43,7 +47,6 @@ class Story:
             }
             for place, (name, seed) in enumerate(zip(NAMES, self.seeds))
         ]
-        self.file.write_text(json.dumps(scenes), encoding="utf-8")
 
     def graph(self, workflow: str = "08_story_distilled") -> Graph:
         """The shipped ``workflow`` for it: shots of 64 x 64 with 9, 17, 25, 9, ... frames, saved without loss.

@@ -11,7 +11,9 @@ from dev.client import ComfyClient
 from .conftest import Graph
 
 pytestmark = pytest.mark.comfy
-DEFAULTS = {"StoryMotion.GpuUsdPerHour": 0, "StoryMotion.KrwPerUsd": 1450, "StoryMotion.TargetKrwPer8s": 54}
+DEFAULTS = {"StoryMotion.GpuUsdPerHour": 0, "StoryMotion.KrwPerUsd": 1450, "StoryMotion.TargetKrwPer8s": 54} | {
+    "StoryMotion.Keep": "auto"
+}
 
 
 def test_the_price_of_the_gpu_the_exchange_rate_and_the_target(comfy_client: ComfyClient, distilled: Graph) -> None:
@@ -21,12 +23,20 @@ def test_the_price_of_the_gpu_the_exchange_rate_and_the_target(comfy_client: Com
     assert "No cost: no rate is known for the CPU." in entry["outputs"]["9"]["text"][0]
     comfy_client.post(
         "/settings",
-        {"StoryMotion.GpuUsdPerHour": 3600, "StoryMotion.KrwPerUsd": 1000, "StoryMotion.TargetKrwPer8s": 1},
+        {
+            "StoryMotion.GpuUsdPerHour": 3600,
+            "StoryMotion.KrwPerUsd": 1000,
+            "StoryMotion.TargetKrwPer8s": 1,
+            "StoryMotion.Keep": "disk",
+        },
     )
     try:
         shot["seed"] = 4712
         report = comfy_client.run(distilled)["outputs"]["9"]["text"][0]
-        comfy_client.post("/settings", {"StoryMotion.KrwPerUsd": "a lot", "StoryMotion.TargetKrwPer8s": -1})
+        comfy_client.post(
+            "/settings",
+            {"StoryMotion.KrwPerUsd": "a lot", "StoryMotion.TargetKrwPer8s": -1, "StoryMotion.Keep": "moon"},
+        )
         shot["seed"] = 4713
         nonsense = comfy_client.run(distilled)["outputs"]["9"]["text"][0]
     finally:
@@ -35,4 +45,8 @@ def test_the_price_of_the_gpu_the_exchange_rate_and_the_target(comfy_client: Com
     found = re.search(r"([\d.]+) s on the CPU at \$1/s \(your setting\) = \$([\d.]+) = (\d+) KRW at 1000", report)
     assert found and round(float(found[2]), 1) == float(found[1]) and round(float(found[2]) * 1000) == int(found[3])
     assert "over the target of 1 KRW" in report
+    # Where models stay is read when a shot is made, and no result is made anew for it.
+    assert re.search(r"keep = (vram|ram)\.", entry["outputs"]["9"]["text"][0])
+    assert "keep = disk." in report
     assert "at 1450 KRW per USD" in nonsense and "over the target of 54 KRW" in nonsense
+    assert re.search(r"keep = (vram|ram)\.", nonsense)

@@ -188,14 +188,23 @@ class TestOtherServers:
     def test_previews_when_the_user_wants_them(self, start_server: Any, distilled: Graph) -> None:
         server = start_server(arguments=["--preview-method", "auto"])
         socket = websocket.create_connection(f"ws://127.0.0.1:{server.port}/ws?clientId=viewer", timeout=60)
-        with ComfyClient(server.address) as client:
-            answer = client.post("/prompt", {"prompt": distilled, "client_id": "viewer"})
-            pictures = []
+
+        def pictures_of(prompt: Graph) -> list[Image.Image]:
+            answer = client.post("/prompt", {"prompt": prompt, "client_id": "viewer"})
+            found = []
             while client.history(answer["prompt_id"]) is None:
                 message = socket.recv()
                 # ComfyUI's binary messages: 4 bytes kind (1 = preview), 4 bytes format, then the picture.
                 if isinstance(message, bytes) and message[:4] == b"\0\0\0\1":
-                    pictures.append(Image.open(io.BytesIO(message[8:])))
+                    found.append(Image.open(io.BytesIO(message[8:])))
+            return found
+
+        with ComfyClient(server.address) as client:
+            client.post("/settings", {"StoryMotion.Previews": False})
+            assert pictures_of(distilled) == []
+            client.post("/settings", {"StoryMotion.Previews": True})
+            distilled.node("StoryMotionDistilled")["seed"] += 1
+            pictures = pictures_of(distilled)
         socket.close()
         assert pictures, "no preview came"
         # Stage 1 of 448 x 256 is 7 x 4 latent pixels, which ComfyUI enlarges.

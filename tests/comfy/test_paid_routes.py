@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
@@ -20,13 +21,16 @@ from dev.fake_seedance import FakeSeedance
 from dev.fake_seedance_process import TEST_KEY, wiring
 from dev.server import ComfyServer
 from storymotion.cost import CostSettings
-from storymotion.errors import BillingRefused
+from storymotion.errors import AmbiguousSend, BillingRefused
 from storymotion.forecast import Work
 from storymotion.paid.gate import GATES
+from storymotion.paid.journal_csv import export_csv
+from storymotion.paid.journal_row import Row, State
+from storymotion.paid.money import usd_text
 from storymotion.paid.provider import SEEDANCE
-from storymotion.paid.seedance.desk import Desk
+from storymotion.paid.seedance.desk import Desk, Patience
 from storymotion.paid.seedance.request import SeedanceRequest
-from storymotion.paid.seedance.run import gate, quote, run_shot
+from storymotion.paid.seedance.run import gate, quote, run_shot, unfinished
 from storymotion.report import speak
 from storymotion.timings import USER_TIMINGS, Timings
 
@@ -35,7 +39,7 @@ FAST, V2_5 = "seedance-1-0-pro-fast-251015", "dreamina-seedance-2-5-260628"
 # The cheapest shot there is.
 SMALL: dict[str, Any] = {"model": FAST, "resolution": "480p", "duration": 2}
 SMALL_USD = 0.019845
-CHANGING = ["paid/latch/clear", "paid/collect"]
+CHANGING = ["paid/latch/clear", "paid/collect", "paid/adopt", "paid/release"]
 
 
 class Stopped(Exception):
@@ -103,6 +107,19 @@ def left_unfinished(desk: Desk, prompt: str, **changes: Any) -> str:
     return next(row.task_id or "" for row in desk.journal.rows() if row.prompt_start == prompt)
 
 
+def left_in_doubt(desk: Desk, service: FakeSeedance, prompt: str, made: bool, **changes: Any) -> Row:
+    """Send a shot whose answer is lost; ``made``: the service has made it all the same."""
+    service.faults.add("reset", on="create", processed=made)
+    service.faults.add("reset", on="list", times=0)
+    ambiguous = Desk(desk.user_folder, environ=desk.environ, patience=Patience(reconcile=0))
+    try:
+        with pytest.raises(AmbiguousSend):
+            run_shot(SeedanceRequest(prompt=prompt, **{**SMALL, **changes}), ambiguous, 1.0, "a run")
+    finally:
+        service.faults.clear()
+    return next(row for row in unfinished(desk) if row.prompt_start == prompt)
+
+
 @pytest.mark.parametrize(
     "asked",
     [
@@ -120,6 +137,7 @@ def test_a_quote_is_the_one_of_the_library(browser: Browser, desk: Desk, asked: 
     price = quote(SeedanceRequest(**request), desk)
     assert (told["usd"], told["krw"], told["tokens"]) == (float(price.usd), float(price.krw), price.tokens)
     assert (told["krw_per_8s"], told["over_target"]) == (float(price.krw_per_8s), price.over_target)
+    assert told["usd_per_8s_text"] == usd_text(price.usd * 8 / price.seconds)
     assert (told["source"], told["date"], told["what"]) == (price.source, price.date, price.what)
     assert [each["en"] for each in told["report"]] == [each.speak() for each in price.lines()]
     assert [(way["what"], way["usd"], way["krw_per_8s"]) for way in told["cheaper"]] == [
@@ -289,6 +307,7 @@ def test_what_was_sent_and_not_fetched_is_listed_collected_and_counted(
     assert reserved["reserved"]["usd"] == pytest.approx(spent["reserved"]["usd"] + more)
     assert reserved["left"]["usd"] == pytest.approx(spent["left"]["usd"] - more)
     assert (reserved["day_cap"]["usd"], reserved["run_cap"]["usd"], reserved["time_zone"]) == (1000, 100, "Asia/Seoul")
+    assert reserved["time_zone_from"] == "default" and Path(reserved["billing_file"]) == desk.home / "billing.json"
 
     # One of them, then all.
     begun = browser.post("paid/collect", body={"task_id": f" {first} "})
@@ -333,6 +352,72 @@ def test_a_collection_runs_beside_the_server_and_only_one_at_a_time(
         assert event["data"] == state
     finally:
         socket.close()
+
+
+def test_a_shot_whose_answer_was_lost_is_decided_by_the_user(
+    browser: Browser, desk: Desk, fake_seedance: FakeSeedance
+) -> None:
+    row = left_in_doubt(desk, fake_seedance, "A lost answer, made.", made=True)
+    task = fake_seedance.tasks()[-1]["id"]
+    charged, sent = len(fake_seedance.charges()), len(fake_seedance.requests("create"))
+    known = left_unfinished(desk, "A task of its own.")
+    (told,) = [each for each in browser.get("paid/tasks")["tasks"] if each["row"] == row.id]
+    assert (told["state"], told["task_id"]) == ("unknown", None)
+
+    # Whose it is not stays whose it is.
+    browser.post("paid/adopt", body={"row": row.id, "task_id": known})
+    assert browser.collected()["error"]["code"] == "task-taken"
+    browser.post("paid/adopt", body={"row": row.id, "task_id": "cgt-20990101000000-none"})
+    assert browser.collected()["error"]["code"] == "request-refused"
+    assert browser.post("paid/adopt", 422, body={"row": row.id, "task_id": " "})["error"]["code"] == "request-refused"
+    assert desk.journal.get(row.id).state is State.UNKNOWN
+
+    begun = browser.post("paid/adopt", body={"row": row.id, "task_id": f" {task} "})
+    assert (begun["started"], begun["task_id"]) == (True, task)
+    (result,) = browser.collected()["results"]
+    assert (result["row"], result["state"], result["task_id"]) == (row.id, "downloaded", task)
+    assert desk.journal.get(row.id).settled == row.quoted
+    error = browser.post("paid/adopt", 422, body={"row": row.id, "task_id": task})["error"]
+    assert error["code"] == "shot-not-in-doubt" and "downloaded" in error["ko"]
+    browser.post("paid/collect", body={"task_id": known})
+    assert browser.collected()["results"][0]["error"] is None
+    assert len(fake_seedance.charges()) == charged + 1 and len(fake_seedance.requests("create")) == sent + 1
+
+
+def test_what_was_never_made_is_released_and_nothing_else(
+    browser: Browser, desk: Desk, fake_seedance: FakeSeedance
+) -> None:
+    row = left_in_doubt(desk, fake_seedance, "A lost answer, never made.", made=False)
+    running = left_unfinished(desk, "One that is made.")
+    others = {each.id: each.state for each in desk.journal.rows()}
+    reserved = browser.get("paid/spend")["reserved"]["usd"]
+    submitted = desk.journal.by_task(running)
+    assert submitted is not None
+    for number in (submitted.id, 10**6, 10**19, -1, 0):
+        assert browser.post("paid/release", 422, body={"row": number})["error"]["code"] == "shot-not-in-doubt"
+    for number in ("all", None, 1.5, [row.id], {}):
+        assert browser.post("paid/release", 422, body={"row": number})["error"]["code"] == "not-a-number"
+    assert browser.post("paid/release", 422)["error"]["code"] == "shot-not-in-doubt"
+    assert {each.id: each.state for each in desk.journal.rows()} == others
+    assert browser.post("paid/release", body={"row": row.id}) == {"row": row.id, "state": "released"}
+    assert browser.post("paid/release", 422, body={"row": row.id})["error"]["code"] == "shot-not-in-doubt"
+    assert browser.get("paid/spend")["reserved"]["usd"] == pytest.approx(reserved - SMALL_USD)
+    assert row.id not in {each["row"] for each in browser.get("paid/tasks")["tasks"]}
+    browser.post("paid/collect")
+    browser.collected()
+    # Free to be sent again, once.
+    assert run_shot(SeedanceRequest(prompt="A lost answer, never made.", **SMALL), desk, 1.0, "x").row.attempt == 2
+
+
+def test_the_journal_is_had_as_the_file_that_the_library_writes(browser: Browser, desk: Desk, tmp_path: Path) -> None:
+    left_unfinished(desk, "=SUM(A1), in the journal")
+    told = browser.get("paid/journal")
+    export_csv(desk.journal.rows(), tmp_path / "journal.csv")
+    assert told["csv"] == (tmp_path / "journal.csv").read_bytes().decode("utf-8-sig")
+    assert "'=SUM(A1), in the journal" in told["csv"] and told["rows"] == len(desk.journal.rows())
+    assert re.fullmatch(r"storymotion_paid_\d{4}-\d\d-\d\d\.csv", told["file"])
+    browser.post("paid/collect")
+    browser.collected()
 
 
 def test_a_locked_journal_holds_up_nobody_else(browser: Browser, desk: Desk, comfy_client: ComfyClient) -> None:

@@ -85,8 +85,16 @@ def test_a_story_with_a_moderated_and_a_refused_scene(paid: PaidServer, paid_cli
     assert len(saved(paid.server, entry)) == 1 and len(paid.charged()) == 1
     assert "2 of 3 scenes missing" in text_of(entry, "6") and moderated in text_of(entry, "6")
 
+    rows = {row["name"]: row for row in (json.loads(row) for row in entry["outputs"][SHOT]["storymotion"])}
+    assert {name: row["state"] for name, row in rows.items()} == {good: "done", moderated: "failed", refused: "failed"}
+    assert (rows[good]["krw_text"], rows[good]["usd_text"]) == ("29", "0.019845") and "seconds" not in rows[refused]
+    assert rows[good]["position"] == int(_place(names, good).split()[0]) and rows[good]["seconds"] > 1
+
     # Queued again as it is: only what the service had refused is sent.
-    receipt = text_of(paid_client.run(graph))
+    entry = paid_client.run(graph)
+    receipt = text_of(entry)
+    states = {row["name"]: row["state"] for row in (json.loads(row) for row in entry["outputs"][SHOT]["storymotion"])}
+    assert states == {good: "earlier", moderated: "failed", refused: "done"}
     assert "1 paid shots, 1 paid earlier, 1 failed" in receipt
     assert len(paid.charged()) == 2 and len(paid.fake.requests("create")) == 4
     assert f"Of scene {_place(names, refused)}:" in receipt

@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy
 import pytest
@@ -30,6 +31,11 @@ from .stories import (
 pytestmark = pytest.mark.comfy
 FRAMES = [9, 17, 25, 9, 17, 25]
 DONE, REUSED, FAILED = "done", "reused", "failed"
+
+
+def scene_rows(entry: dict[str, Any], node: str) -> list[dict[str, Any]]:
+    """What the editor draws a table of."""
+    return [json.loads(row) for row in entry["outputs"][node]["storymotion"]]
 
 
 def when(text: str, do: Callable[[], object]) -> Callable[[NodeProgress], None]:
@@ -95,6 +101,8 @@ def test_a_scene_that_cannot_be_fails_alone(comfy_client: ComfyClient, comfy_ser
     assert [len(pictures(shot)) for shot in files(comfy_server, entry, ENCODE)] == frames
     assert outcomes(report_of(entry)) == [(name, FAILED if name == "three" else DONE) for name in NAMES]
     assert "1 of 6 scenes missing: 3 (three): The width of the shot is 100" in entry["outputs"]["17"]["text"][0]
+    saved = [(row["position"], row["file"]["filename"]) for row in scene_rows(entry, ENCODE)]
+    assert saved == [(NAMES.index(name) + 1, f"{name}_00001_.mp4") for name in NAMES if name != "three"]
 
 
 def test_bad_luck_is_over_when_queued_again(comfy_client: ComfyClient, comfy_server: ComfyServer) -> None:
@@ -105,8 +113,21 @@ def test_bad_luck_is_over_when_queued_again(comfy_client: ComfyClient, comfy_ser
     comfy_client.run({"1": {"class_type": "TestBadLuck", "inputs": {"shot": 3}}})
     first = outcomes(report_of(comfy_client.run(graph)))
     assert [outcome for _, outcome in first].count(FAILED) == 1 and len(first) == 6
-    second = outcomes(report_of(comfy_client.run(graph)))
+    comfy_client.post("/settings", {"StoryMotion.GpuUsdPerHour": 3600})
+    try:
+        entry = comfy_client.run(graph)
+    finally:
+        comfy_client.post("/settings", {"StoryMotion.GpuUsdPerHour": 0})
+    second = outcomes(report_of(entry))
     assert second == [(name, DONE if outcome == FAILED else REUSED) for name, outcome in first]
+    # The same as data, for the editor: what was reused cost nothing.
+    rows = scene_rows(entry, SHOTS)
+    assert [(row["name"], row["state"]) for row in rows] == second
+    assert [row["position"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert [row["seconds"] for row in rows] == pytest.approx([frames / 24 for frames in FRAMES])
+    (made,) = [row for row in rows if row["state"] == DONE]
+    assert f"{made['krw_text']} KRW." in report_of(entry) and float(made["usd_text"]) > 0
+    assert {row["krw_text"] for row in rows if row is not made} == {"0.0"}
 
 
 def test_a_missing_lora_costs_its_own_scene_in_korean_too(comfy_client: ComfyClient, comfy_server: ComfyServer) -> None:

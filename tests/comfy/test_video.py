@@ -45,6 +45,40 @@ except (TypeError, ValueError) as error:
 else:
     raise AssertionError("an unknown colour space was ignored")
 assert video.get_components().images.dtype == torch.float32
+
+# What other nodes may hand on as a VIDEO.
+from comfy_api.latest import InputImpl, Types
+from pack.nodes.video import rgb_frames_of
+from pack.storymotion.errors import NoFrames, ValueOutOfRange
+from pack.storymotion.media.parts import FramesPart, facts_of
+
+def taken(images, rate=24, waveform=None):
+    audio = None if waveform is None else {"waveform": waveform, "sample_rate": 48000}
+    components = Types.VideoComponents(images=images, audio=audio, frame_rate=rate)
+    return rgb_frames_of(InputImpl.VideoFromComponents(components))
+
+colours = torch.tensor([[[[0.0, 0.5, 1.0], [1.5, -1.0, 0.25]]]])
+wanted = [[0, 128, 255], [255, 0, 64]]
+as_bytes = (colours.clamp(0, 1) * 255).round().byte()
+for images in (colours, colours.double(), colours.half(), colours.bfloat16(), as_bytes):
+    assert next(taken(images)[0]).tolist() == [wanted], images.dtype
+assert next(taken(torch.tensor([[[[0.5]]]]))[0]).tolist() == [[[128, 128, 128]]]
+assert next(taken(torch.tensor([[[[0.0, 0.0, 0.0, 0.5]]]]))[0]).tolist() == [[[128, 128, 128]]]
+assert taken(colours, waveform=torch.zeros(0, 2, 9))[5] is None
+assert taken(colours, waveform=torch.zeros(3, 8, 9))[5].waveform.shape[0] == 2
+for rate in (0, -24, 1001, float("nan")):
+    try:
+        taken(colours, rate)
+    except ValueOutOfRange as error:
+        assert "The frame rate" in str(error)
+    else:
+        raise AssertionError(f"{rate} frames a second were taken")
+try:
+    facts_of(FramesPart("", lambda: iter(()), 0, 64, 48, Fraction(24), None))
+except NoFrames:
+    pass
+else:
+    raise AssertionError("a video of no frames was taken")
 print("VIDEO OK")
 """
 

@@ -470,11 +470,14 @@ def test_folder_that_is_not_there(tmp_path):
     assert len(list(frames)) == 2  # found out before the first frame was asked for
 
 
-def test_target_that_is_a_folder(tmp_path):
+@pytest.mark.parametrize("name", ["shot.mp4", "a" * 300 + ".mp4"])
+def test_a_name_that_no_file_can_have(tmp_path, name):
+    """That of a folder, and one that is too long: found out before the first frame was asked for."""
     (tmp_path / "shot.mp4").mkdir()
+    frames = grey_frames(2)
     with pytest.raises(errors.EncodeFailed):
-        encode_mp4(tmp_path / "shot.mp4", grey_frames(2), 2, 64, 48, FPS)
-    assert [path.name for path in tmp_path.iterdir()] == ["shot.mp4"]
+        encode_mp4(tmp_path / name, frames, 2, 64, 48, FPS)
+    assert [path.name for path in tmp_path.iterdir()] == ["shot.mp4"] and len(list(frames)) == 2
 
 
 @pytest.mark.parametrize("kilobytes", [0, 4, 40])

@@ -374,7 +374,7 @@ def unsteady(tmp_path, second_decoder, on_disk) -> Path:
 
 def test_frames_at_uneven_times_are_shown_at_their_times(tmp_path, second_decoder, unsteady):
     parts = [in_memory(0, 3), in_memory(0, 3), FilePart(unsteady, "3 (unsteady)")]
-    with pytest.raises(errors.ShotsDiffer, match=r"3 \(unsteady\): 64 x 48, ~1\d\.\d+ fps"):
+    with pytest.raises(errors.ShotsDiffer, match=r"3 \(unsteady\): 64 x 48, ~24 fps"):
         plan_film(parts)
     film = tmp_path / "film.mp4"
     join(film, parts, "fit", settings=EncodeSettings(crf=5))

@@ -46,6 +46,11 @@ def test_the_users_presets_come_after_the_shipped_and_replace_them(user_file):
     assert settings_for("master", DEFAULT_SETTINGS, presets) == EncodeSettings(crf=0)
 
 
+def test_a_file_of_windows_notepad(user_file):
+    presets, notes = load_presets(user_file('\ufeff{"presets": [{"name": "mine", "crf": 33}]}'))
+    assert notes == () and settings_for("mine", DEFAULT_SETTINGS, presets).crf == 33
+
+
 def test_no_file_and_an_empty_list(tmp_path, user_file):
     assert load_presets(tmp_path / "missing.json") == (SHIPPED, ())
     assert load_presets(user_file({"presets": []})) == (SHIPPED, ())
@@ -64,9 +69,10 @@ def test_no_file_and_an_empty_list(tmp_path, user_file):
         ({"name": "mine", "on_twos": 1}, "on_twos of mine is 1"),
         ({"name": "mine", "tune": "grainy"}, "tune is 'grainy'"),
         ({"name": "mine", "preset": "fast"}, "mine has preset, which is not one of crf, speed"),
-        ([], ""),
-        ("mine", ""),
-        (None, ""),
+        ({"name": "good", "crf": 12}, "two presets of the name good"),
+        ([], "a preset is []"),
+        ("mine", "a preset is 'mine'"),
+        (None, "a preset is None"),
     ],
     ids=str,
 )
@@ -78,7 +84,9 @@ def test_one_wrong_preset_spoils_the_file_and_is_told(user_file, entry, told):
     assert told in note.speak()
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"rates": []}', '{"presets": 5}', "\ufeff{}"])
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"rates": []}', '{"presets": 5}', '{"presets": {"name": "mine"}}', "[" * 100_000]
+)
 def test_a_file_that_is_no_list_of_presets(user_file, content):
     presets, notes = load_presets(user_file(content))
     assert presets == SHIPPED and len(notes) == 1

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
 from storymotion.media.encode import encode_mp4
-from storymotion.media.quality import LARGEST_SAMPLES, Differences, QualitySamples, decibels, edge_weights
+from storymotion.media.quality import LARGEST_SAMPLES, Differences, Quality, QualitySamples, decibels, edge_weights
 from storymotion.media.settings import EncodeSettings
 
 FPS = Fraction(24)
+
+
+class Cancelled(BaseException):
+    """Not an Exception, as ComfyUI's own interrupt may be caught by nobody on the way."""
 
 
 def encoded(target, frames, samples=8, **settings):
@@ -89,6 +94,40 @@ def test_every_sample_is_compared_with_its_own_frame(tmp_path):
         quality = encoded(tmp_path / "shot.mp4", frames, samples=40, crf=1, **settings)
         assert quality is not None and quality.frames == 40
         assert quality.psnr > 48 and quality.edge_psnr is None  # one frame off would be 48
+
+
+def looks(path: Path, count: int, samples: int) -> tuple[Quality, int]:
+    """The figures of ``count`` frames that are all different, and how many were decoded for them."""
+    whats: list[str] = []
+    frames = (np.full((48, 64, 3), 30 + index % 190, np.uint8) for index in range(count))
+    settings = EncodeSettings(crf=1, speed="ultrafast")
+
+    def keep(done: int, total: int, what: str) -> None:
+        whats.append(what)
+
+    done = encode_mp4(path, frames, count, 64, 48, FPS, None, settings, None, keep, samples)
+    assert done.quality is not None
+    return done.quality, whats.count("comparing")
+
+
+def test_no_frame_is_decoded_twice_and_long_ways_are_skipped(tmp_path):
+    path = tmp_path / "shot.mp4"
+    quality, decoded = looks(path, 200, 8)  # one group: 8 times from its start would be 800 frames
+    assert quality.frames == 8 and quality.psnr > 48 and decoded <= 200
+    quality, decoded = looks(path, 1100, 2)  # samples 275 and 825, key frames every 250
+    assert quality.frames == 2 and quality.psnr > 48 and decoded <= 2 * 250
+
+
+@pytest.mark.parametrize("error", [Cancelled(), OSError("mine"), ValueError("mine")], ids=repr)
+def test_cancel_while_frames_are_compared(tmp_path, line_art, error):
+    def cancel(done: int, total: int, what: str) -> None:
+        assert 0 <= done <= total
+        if what == "comparing":
+            raise error
+
+    with pytest.raises(type(error)) as raised:
+        encode_mp4(tmp_path / "shot.mp4", line_art, 24, 320, 192, FPS, progress=cancel, quality_samples=4)
+    assert raised.value is error and list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("samples", [0, -1])

@@ -6,7 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ...errors import JournalUnusable, NoPrice, PaidError, ProviderUnavailable, RequestRefused, ShotLost, UnknownModel
+from ...errors import (
+    JournalUnusable,
+    NoPrice,
+    PaidError,
+    ProviderUnavailable,
+    RequestRefused,
+    ShotLost,
+    ShotNotInDoubt,
+    UnknownModel,
+)
 from ...report import Line, line
 from ..gate import GateState, examine_gate
 from ..journal_row import SENDABLE_AGAIN, UNFINISHED, Row, Shot, State
@@ -160,8 +169,11 @@ def collect(desk: Desk, task_id: str | None = None) -> tuple[Collected, ...]:
 
 
 def adopt(desk: Desk, row_id: int, task_id: str) -> PaidShot:
-    """A human says that ``task_id`` is the task of the UNKNOWN row. Raises TaskTaken and what ``collect`` raises."""
-    row = desk.journal.get(row_id)
+    """A human says that ``task_id`` is the task of the UNKNOWN row.
+
+    Raises ShotNotInDoubt for any other row, TaskTaken, and what ``collect`` raises.
+    """
+    row = in_doubt(desk, row_id)
     _existing_task(task_id, desk)
     return _finished(_fetched(desk.journal.adopt(row, task_id), desk, collecting=True), desk, paid_earlier=True)
 
@@ -169,10 +181,20 @@ def adopt(desk: Desk, row_id: int, task_id: str) -> PaidShot:
 def release(desk: Desk, row_id: int) -> Row:
     """A human has seen in the service's console that the UNKNOWN row was never made: it may be sent again.
 
-    Any other row, above all one that is just being sent, is handed back as it is.
+    Raises ShotNotInDoubt for any other row, above all for one that is just being sent.
     """
-    row = desk.journal.get(row_id)
-    return desk.journal.release(row, "released by the user") if row.state is State.UNKNOWN else row
+    return desk.journal.release(in_doubt(desk, row_id), "released by the user")
+
+
+def in_doubt(desk: Desk, row_id: int) -> Row:
+    """The UNKNOWN row of that number; a human may decide on no other. Raises ShotNotInDoubt."""
+    try:
+        row = desk.journal.get(row_id) if desk.journal.path.exists() else None
+    except (KeyError, OverflowError):  # no number of a row
+        row = None
+    if row is None or row.state is not State.UNKNOWN:
+        raise ShotNotInDoubt(row_id, row.state.value if row else "none")
+    return row
 
 
 def _checked(request: SeedanceRequest, desk: Desk, max_usd: float) -> tuple[Model, tuple[Line, ...]]:

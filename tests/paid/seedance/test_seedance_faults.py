@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ from storymotion.errors import (
     SeedanceForeignHost,
     SeedanceVideoNotFetched,
     ShotLost,
+    ShotNotInDoubt,
     TaskEnded,
     TaskStillRunning,
 )
@@ -373,15 +375,21 @@ def test_a_human_says_that_a_send_was_never_made(shop: Shop) -> None:
 
 def test_a_shot_that_is_just_being_sent_cannot_be_released(shop: Shop) -> None:
     shop.server.refuse_connections()
-    seen: list[State] = []
+    seen: list[str] = []
 
     def pause(seconds: float) -> None:
-        seen.append(release(shop.desk(), shop.rows()[0].id).state)
+        for decide in (release, partial(adopt, task_id="cgt-1")):
+            with pytest.raises(ShotNotInDoubt) as refused:
+                decide(shop.desk(), shop.rows()[0].id)
+            seen.append(refused.value.state)
         shop.server.accept_connections()
         shop.server.clock.advance(seconds)
 
     assert shop.run(pause=pause).row.attempt == 1 and shop.posts() == 1
-    assert seen[0] is State.INTENT
+    assert seen[:2] == ["intent", "intent"]
+    for number in (shop.rows()[0].id, 99, 10**19):
+        with pytest.raises(ShotNotInDoubt):
+            release(shop.desk(), number)
 
 
 def test_collect_by_id_gives_a_lost_send_its_task(shop: Shop) -> None:
