@@ -33,4 +33,4 @@ def test_every_extension_is_ours_by_name() -> None:
     for file in JS.glob("*.js"):
         names = re.findall(r'registerExtension\(\{\s*name: "([^"]+)"', file.read_text(encoding="ascii"))
         assert len(names) == file.read_text(encoding="ascii").count("registerExtension(")
-        assert all(name.startswith("StoryMotion.") for name in names)
+        assert all(name.startswith("storymotion.") for name in names)

@@ -182,7 +182,8 @@ def small_repository(folder: Path, module: str = "size: int = 1\n", test: str = 
     ("module", "test", "failed"),
     [
         ("size: int = 1\n", "assert True", ""),
-        ("import os\nsize: int = 'large'\n", "assert True", "ruff, pyright"),
+        ('import os\n\nsize: int = "large"\n', "assert True", "ruff, pyright"),
+        ("size: int  = 1\n", "assert True", "ruff format"),
         ("size: int = 1\n", "assert False", "pytest"),
     ],
 )
