@@ -29,8 +29,8 @@ class Mp4Writer:
     """Takes RGB frames one by one; every failure of encoder or disk is an ``EncodeFailed`` naming ``name``.
 
     A frame is compressed by a thread of this writer while the caller makes the next one, and while that is
-    converted: on two cores the whole encode takes 9 % less time (dev.py bench encode). Everything else, the sources' code above all,
-    runs in the caller's thread. What the encoder says of a frame is raised with the next one.
+    converted: on two cores the whole encode takes 9 % less time (dev.py bench encode). Everything else, the
+    sources' code above all, runs in the caller's thread. What the encoder says of a frame is raised with the next.
 
     ``width`` and ``height`` are those of the file; frames of another size are scaled to it. Call
     ``add`` for each frame, run ``finish`` to its end, then ``close``. To give up, call ``abandon``.
