@@ -51,7 +51,9 @@ def plan_queue(shots: Mapping[int, Checked], machine: Machine) -> tuple[QueuePla
     - until its prompts are through the embeddings processor, in main memory, for each prompt: 1024 tokens x
       (layers of Gemma + 1) x its width x 2 bytes (385 MB with Gemma 3 12B);
     - after that, on the device: for each prompt 1024 x (video + audio width of the transformer) x 2 bytes
-      (12.6 MB with LTX-2), and 2 kB for every token of video and sound (45 MB for 8 s at 1280 x 704).
+      (12.6 MB with LTX-2), and 2 kB for every token of video and sound (45 MB for 8 s at 1280 x 704). SDK 1.2 lays
+      the inputs of all passes of a guided step side by side before it asks for the transformer: for each pass
+      another prompt, and 256 bytes for every token.
 
     Every shot that waits has a thread, and one that has computed on the CPU (with the text encoder there, too) has
     threads of OpenMP's besides, as many as torch computes with there; together they may be ``MOST_THREADS``.
@@ -190,4 +192,5 @@ def _parked(widths: Widths, checked: Checked) -> int:
     if isinstance(shot, ICLoraShot):
         tokens *= 2
     sound = fit_working.sound_tokens(shot.rendered_frames, shot.fps)
-    return fit_working.parked_shot(widths, tokens, sound, prompts_of(shot))
+    passes = checked.guidance.passes if checked.guidance and widths.abilities.batches_guidance else 0
+    return fit_working.parked_shot(widths, tokens, sound, prompts_of(shot), passes)

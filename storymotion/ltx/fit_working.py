@@ -169,13 +169,15 @@ def parked_prompts(widths: Widths, prompts: int) -> int:
     return prompts * (widths.text_states + PROMPT_TOKENS * 8)
 
 
-def parked_shot(widths: Widths, tokens: int, sound: int, prompts: int) -> int:
+def parked_shot(widths: Widths, tokens: int, sound: int, prompts: int, passes: int = 0) -> int:
     """A shot that waits for a transformer or a decoder: embeddings, and the states of video and sound.
 
-    ``tokens`` and ``sound`` are those of the finished shot, guides and reference included.
+    ``tokens`` and ``sound`` are those of the finished shot, guides and reference included. ``passes``: of a guided
+    step whose inputs wait side by side, as SDK 1.2 has them (its ``denoisers.py``), 128 channels for each token.
     """
-    embeddings = prompts * PROMPT_TOKENS * ((widths.video + widths.sound) * HALF + 8)
-    return embeddings + (tokens + sound) * PARKED_STATES
+    embedding = PROMPT_TOKENS * (widths.video + widths.sound) * HALF
+    side_by_side = passes * (embedding + (tokens + sound) * 128 * HALF)
+    return prompts * (embedding + PROMPT_TOKENS * 8) + (tokens + sound) * PARKED_STATES + side_by_side
 
 
 def encoding(widths: Widths, width: int, height: int, frames: int) -> int:

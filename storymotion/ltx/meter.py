@@ -64,6 +64,7 @@ class Meter:
         self._current = phases[0]
         self._ticks = 0
         self._done = 0
+        self._says_loading = False
         # Own time by phase: what is spent in ``paused`` does not count.
         self.seconds: dict[str, float] = dict.fromkeys(self._phases, 0.0)
         self._since = time.perf_counter()
@@ -88,14 +89,15 @@ class Meter:
         self._report(max(self._done, int(fraction * UNITS)))
 
     def begin(self, phase: str) -> None:
-        """``phase`` begins before its first tick; nothing happens if it runs already."""
-        if phase != self._current.name:
+        """``phase`` begins before its first tick; if it runs already, it is said again once a load was announced."""
+        if phase != self._current.name or self._says_loading:
             self._enter(phase)
             self._report(max(self._done, int(self._starts[phase] * UNITS)))
 
     def announce_load(self, kind: str) -> None:
         """A model is about to be read, which can take a while."""
         self._show(f"loading the {kind.replace('_', ' ')}")
+        self._says_loading = True
 
     def finish(self) -> None:
         """Everything is done; ``seconds`` has how long each phase took."""
@@ -123,6 +125,7 @@ class Meter:
 
     def _report(self, done: int) -> None:
         self._done = done
+        self._says_loading = False
         self._show(self._current.name)
 
     def _show(self, what: str) -> None:

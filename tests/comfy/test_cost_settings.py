@@ -43,7 +43,8 @@ def test_the_price_of_the_gpu_the_exchange_rate_and_the_target(comfy_client: Com
         comfy_client.post("/settings", DEFAULTS)
     # One USD a second.
     found = re.search(r"([\d.]+) s on the CPU at \$1/s \(your setting\) = \$([\d.]+) = (\d+) KRW at 1000", report)
-    assert found and round(float(found[2]), 1) == float(found[1]) and round(float(found[2]) * 1000) == int(found[3])
+    # What is said is rounded, each number for itself.
+    assert found and abs(float(found[2]) - float(found[1])) <= 0.05 and abs(float(found[2]) * 1000 - int(found[3])) < 1
     assert "over the target of 1 KRW" in report
     # Where models stay is read when a shot is made, and no result is made anew for it.
     assert re.search(r"keep = (vram|ram)\.", entry["outputs"]["9"]["text"][0])
