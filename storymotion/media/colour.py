@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import av
+    import numpy as np
 
 # Code points of ITU-T H.273: BT.709 is 1 as colour primaries, as transfer curve and as matrix.
 BT709 = 1
@@ -19,6 +20,21 @@ SCALER = 0x200 | 0x4000 | 0x40000
 FULL_COLOUR = 0x2000
 
 
+def as_shown(frame: av.VideoFrame) -> np.ndarray:
+    """A decoded BT.709 frame as a player shows it: uint8 RGB ``[height, width, 3]``."""
+    from av.video.reformatter import VideoReformatter
+
+    shown = VideoReformatter().reformat(
+        frame,
+        format="rgb24",
+        src_colorspace=BT709,
+        src_color_range=STUDIO_RANGE,
+        dst_color_range=FULL_RANGE,
+        interpolation=SCALER | FULL_COLOUR,
+    )
+    return shown.to_ndarray()
+
+
 def has_left_colour(frame: av.VideoFrame) -> bool:
     """Whether each colour of 4:2:0 lies between the two left ones of its four pixels, not in the middle of all.
 
@@ -28,7 +44,6 @@ def has_left_colour(frame: av.VideoFrame) -> bool:
     """
     import av
     import numpy as np
-    from av.video.reformatter import VideoReformatter
 
     if frame.format.name != "yuv420p":
         return False
@@ -36,17 +51,4 @@ def has_left_colour(frame: av.VideoFrame) -> bool:
         steps = np.arange(plane.buffer_size) % plane.line_size // 2 % 2 * 100 + 50
         plane.update(steps.astype(np.uint8).tobytes())
     silent = av.VideoFrame.from_ndarray(frame.to_ndarray(), format="yuv420p")
-    one, other = (
-        VideoReformatter()
-        .reformat(
-            each,
-            format="rgb24",
-            src_colorspace=BT709,
-            src_color_range=STUDIO_RANGE,
-            dst_color_range=FULL_RANGE,
-            interpolation=SCALER | FULL_COLOUR,
-        )
-        .to_ndarray()
-        for each in (frame, silent)
-    )
-    return not np.array_equal(one, other)
+    return not np.array_equal(as_shown(frame), as_shown(silent))

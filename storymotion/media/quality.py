@@ -9,13 +9,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .colour import BT709, FULL_COLOUR, FULL_RANGE, SCALER, STUDIO_RANGE
+from .colour import as_shown
 from .output import refusals
 
 if TYPE_CHECKING:
     import av
     import numpy as np
-    from av.video.reformatter import VideoReformatter
 
 # Enough to tell 0.1 dB apart in a shot, and few enough to cost a small part of its encode.
 USUAL_SAMPLES = 8
@@ -145,21 +144,6 @@ class QualitySamples:
                         found.add(*_same_size(as_shown(frame), self._kept[index]))
                         break
         self.quality = found.quality
-
-
-def as_shown(frame: av.VideoFrame, reformatter: VideoReformatter | None = None) -> np.ndarray:
-    """A decoded BT.709 frame as a player shows it: uint8 RGB ``[height, width, 3]``."""
-    from av.video.reformatter import VideoReformatter
-
-    shown = (reformatter or VideoReformatter()).reformat(
-        frame,
-        format="rgb24",
-        src_colorspace=BT709,
-        src_color_range=STUDIO_RANGE,
-        dst_color_range=FULL_RANGE,
-        interpolation=SCALER | FULL_COLOUR,
-    )
-    return shown.to_ndarray()
 
 
 def _same_size(shown: np.ndarray, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
