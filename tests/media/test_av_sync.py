@@ -19,7 +19,7 @@ MINUTES = 10
 SIDE = 32
 # Frames of the shots, over and over: about 5 s, and no two sums of them fall on the same part of an AAC frame.
 LENGTHS = (121, 113, 137, 97)
-RATE = 48_000
+RATE = 44_100
 
 
 def shot(path, count: int, fps: Fraction, dark: bool) -> FilePart:
