@@ -185,6 +185,16 @@ class Residents:
         with self._lock:
             self._drop(list(self._models))
 
+    def recover(self, from_error: bool) -> None:
+        """Let go of models that may be out of step: an exception has ended a call between two of their layers.
+
+        What streams from disk has the next layers ready then, and no place left to begin again (SDK 1.2: "BufferPool
+        exhausted"). What streams from main memory goes on after a cancel, but not after an error (``from_error``),
+        which may have come while a layer was brought over.
+        """
+        with self._lock:
+            self._drop([each for each in self._models if each.offload == "disk" or (from_error and each.streams)])
+
     def send_away(self) -> None:
         """Move every model that is kept to main memory, for somebody who needs the device."""
         with self._lock:

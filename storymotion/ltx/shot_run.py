@@ -69,6 +69,7 @@ class ShotRun:
         self.checked = checked
         self.meter = Meter(progress, sdk.phases(checked))
         self._sdk, self._device, self._device_name = sdk, placement.device, device_name
+        self._residents = residents
         # Where a frame begins among the tokens is not known when the model says how many there are.
         tap = ignore_prediction if checked.shot.auto_duration else PreviewTap(checked.shot, host.on_preview)
         access = ModelAccess(residents, self.meter, fetch, tap, waits)
@@ -101,7 +102,9 @@ class ShotRun:
                 raw = self._ready.run()
             self.meter.finish()
         except BaseException as error:
-            if isinstance(error, Exception) and error is not self.meter.cancelled_by:
+            failed = isinstance(error, Exception) and error is not self.meter.cancelled_by
+            self._residents.recover(from_error=failed)
+            if isinstance(error, Exception) and failed:
                 return failure(error, self.meter.phase)
             _without_frames(error)
             raise error from None

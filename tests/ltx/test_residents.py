@@ -239,6 +239,34 @@ def test_lean_has_the_transformer_alone(residents: Residents) -> None:
     assert residents.bytes_held("cuda") == 2 * 1 and residents.bytes_held("cpu") == 2 * 2
 
 
+class Streamed(OnAGpu):
+    """Most of it is elsewhere; it has a reader to be stopped."""
+
+    def teardown(self) -> None:
+        self._events.append(("is torn down", self._kind))
+
+
+def test_after_an_exception_what_streams_from_disk_is_built_again(residents: Residents) -> None:
+    events: list[tuple[str, str]] = []
+    placement = Placement("cuda", "cuda", "vram")
+    components = [
+        Component("transformer", offload, "cuda", partial(Streamed, offload, events), offload)
+        for offload in ("none", "cpu", "disk")
+    ]
+
+    def torn_down(from_error: bool) -> list[str]:
+        for component in components:
+            residents.use(component, placement)
+        events.clear()
+        residents.recover(from_error)
+        assert residents.is_ready(components[0])
+        return [kind for what, kind in events if what == "is torn down"]
+
+    assert torn_down(from_error=False) == ["disk"], "a cancel comes between two layers"
+    assert torn_down(from_error=True) == ["cpu", "disk"]
+    assert torn_down(from_error=False) == ["disk"], "it was not built again"
+
+
 def test_vram_keeps_all_on_the_device_and_fetches_what_was_sent_away(residents: Residents) -> None:
     models = ["text_encoder", "video_encoder", "transformer1", "transformer2"]
     used_in_turn(residents, "vram", models)

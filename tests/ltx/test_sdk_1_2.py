@@ -7,6 +7,7 @@
 # pyright: reportMissingImports=false, reportAttributeAccessIssue=false, reportCallIssue=false
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from dataclasses import replace
 from fractions import Fraction
@@ -18,7 +19,7 @@ import pytest
 import torch
 
 from dev.direct_sdk import call_sdk
-from dev.tiny_models import TinyModels
+from dev.tiny_models import TinyModels, make_model_set
 from storymotion import errors
 from storymotion.ltx import names_1_2, sdk_1_2
 from storymotion.ltx.fit_plan import GIB, Machine
@@ -49,6 +50,14 @@ pytestmark = only_1_2
 MOST: dict[str, Any] = {"prompt": "a red cat walks", "width": 64, "height": 64, "frames": 9, "fps": 24.0, "seed": 3}
 PIPELINES = ["distilled", "one_stage", "two_stage", "keyframes", "ic_lora"]
 OFFLOADS = ["cpu", "disk"]
+
+
+@pytest.fixture(autouse=True)
+def read_from_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The two layers of the tiny models would fit into the SDK's two places, and be kept in main memory after all."""
+    from ltx_pipelines.utils import blocks
+
+    monkeypatch.setattr(blocks, "DISK_CPU_SLOTS", 1)
 
 
 def offload_mode(offload: str) -> dict[str, Any]:
@@ -126,6 +135,59 @@ def test_streamed_models_are_loaded_once_for_all_scenes(
     assert same(outcome, *call_sdk(models, shots[0]))
     residents.clear()
     assert residents.bytes_held() == 0
+
+
+class Stopping(Recorder):
+    """Cancels when a phase has been reported ``count`` times."""
+
+    def __init__(self, phase: str, count: int) -> None:
+        super().__init__()
+        self._phase, self._count = phase, count
+
+    def __call__(self, done: int, total: int, what: str) -> None:
+        super().__call__(done, total, what)
+        if [call[2] for call in self.calls].count(self._phase) == self._count:
+            raise InterruptedError("cancelled")
+
+
+@pytest.mark.parametrize("offload", OFFLOADS)
+def test_a_shot_that_was_interrupted_between_two_layers_leaves_nothing_out_of_step(
+    models: ModelSet, models_dir: Path, distilled: DistilledShot, offload: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ltx_core.block_streaming.provider import WeightsProvider
+    from ltx_core.block_streaming.source import DiskWeightSource
+
+    deep = make_model_set(models_dir, layers=6)
+    chosen = replace(models, checkpoint=deep.checkpoint, offload=offload, keep="ram")
+    residents = Residents()
+    first = render_shot(chosen, distilled, residents=residents)
+    kept = {each.kind: each for each in residents._models}["transformer"]
+    assert isinstance(residents._models[kept]._provider._source, DiskWeightSource) == (offload == "disk")
+    for phase, count in (("stage 1", 3), ("stage 1", 16), ("stage 2", 4)):
+        with pytest.raises(InterruptedError):
+            render_shot(chosen, distilled, residents=residents, progress=Stopping(phase, count))
+        again = render_shot(chosen, distilled, residents=residents)
+        assert same(again, first.frames, first.waveform, first.sample_rate)
+        # What is in main memory costs minutes to read; from disk there is little to read again.
+        assert ("transformer" in [load.kind for load in residents.loads]) == (offload == "disk")
+    get, seen = WeightsProvider.get, list[int]()
+
+    def out_of_memory(self: Any, number: int) -> Any:
+        seen.append(number)
+        if len(seen) == 10:
+            self._pool.acquire()
+            raise torch.OutOfMemoryError("injected")
+        return get(self, number)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(WeightsProvider, "get", out_of_memory)
+        orders = [Order(chosen, distilled), Order(chosen, replace(distilled, seed=4, prompt="another"))]
+        failed, other = render_shots(orders, residents=residents).outcomes
+    assert isinstance(failed, errors.RenderFailed) and isinstance(other, RenderedShot), (failed, other)
+    again = render_shot(chosen, distilled, residents=residents)
+    assert same(again, first.frames, first.waveform, first.sample_rate)
+    residents.clear()
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("BlockFetcher")]
 
 
 @pytest.mark.parametrize("offload", OFFLOADS)
