@@ -23,6 +23,7 @@
     |-- ModelError
     |   |-- SdkMissing          ltx-core / ltx-pipelines are not installed
     |   |-- SdkUnsupported      they are installed, but a version we do not know
+    |   |-- SdkBroken           they do not fit each other, or what they import
     |   |-- SdkTooOld           what was asked for came with a newer one
     |   |-- WrongGemma          the checkpoint was trained with another text encoder
     |   |-- PromptNotEnhanced   this text encoder cannot rewrite prompts
@@ -162,6 +163,7 @@ from .models import (
     PrecisionDoesNotFit,
     PromptNotEnhanced,
     RenderFailed,
+    SdkBroken,
     SdkChanged,
     SdkMissing,
     SdkTooOld,
@@ -302,6 +304,7 @@ __all__ = [
     "RenderFailed",
     "RequestNotJson",
     "RequestRefused",
+    "SdkBroken",
     "SdkChanged",
     "SdkMissing",
     "SdkTooOld",

@@ -34,6 +34,22 @@ class SdkUnsupported(ModelError):
 
 
 @dataclass(eq=False)
+class SdkBroken(ModelError):
+    """ltx-core and ltx-pipelines are there, but not of one version, or what they import is too old or too new."""
+
+    code = "sdk-broken"
+    problem = "Lightricks' LTX-2 SDK is installed (ltx-core {core}, ltx-pipelines {pipelines}), but fails: {reason}."
+    remedy = (
+        'Run: "{python}" -m pip install --upgrade "ltx-core==1.0.0" "ltx-pipelines==1.0.0", or install both of version '
+        "1.2 as the README says, then restart ComfyUI."
+    )
+    core: str
+    pipelines: str
+    reason: str
+    python: str
+
+
+@dataclass(eq=False)
 class SdkTooOld(ModelError):
     """What was asked for came with SDK 1.2."""
 

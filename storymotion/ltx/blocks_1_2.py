@@ -9,6 +9,7 @@ The stages are wrapped as the SDK's ``RecordingDiffusionStage`` does it, to put 
 # pyright: reportMissingImports=false, reportAttributeAccessIssue=false, reportCallIssue=false
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Hashable
 from functools import partial
 from typing import Any
@@ -17,7 +18,7 @@ from .access import ModelAccess, TransformerHandle
 from .builders_1_2 import BlockHandle, SharedBuilder, built_from, streams, with_own_shards
 from .fit_load import transformer_operations
 from .layers import LAYERS, layers_of
-from .names_1_2 import BUILDERS, private
+from .names_1_2 import BUILDERS, changed, private
 from .pipelines_1_2 import quantization
 from .preflight import Checked
 from .prequantised import fold_builder
@@ -26,6 +27,8 @@ from .residents import Component, Placement, Watch
 from .stages import StageResults
 
 STAGES = ("stage", "stage_1", "stage_2")
+# By which a DiffusionStage calls its loop.
+LOOP_KEYWORDS = {"sigmas", "video_state", "audio_state", "stepper", "transformer"}
 
 
 class SharedStage:
@@ -90,15 +93,20 @@ class SharedBlocks:
         self._findings, self._reads_prompts = findings, reads_prompts
         self.components: list[Component] = []
         for block, builders in BUILDERS.items():
-            if hasattr(pipeline, block):
+            if block != "upsampler" or checked.shot.stages == "two":
                 self._share_block(block, builders)
-        for name in STAGES:
-            stage = getattr(pipeline, name, None)
-            if stage is not None:
-                setattr(pipeline, name, SharedStage(self._share_transformer(stage), stages, access.on_prediction))
+        own_stages = {name: getattr(pipeline, name) for name in STAGES if hasattr(pipeline, name)}
+        if not own_stages:
+            raise changed(f"{type(pipeline).__name__}.stage", "runs the transformer, which is loaded and watched there")
+        for name, stage in own_stages.items():
+            _check_loop(stage)
+            setattr(pipeline, name, SharedStage(self._share_transformer(stage), stages, access.on_prediction))
 
     def _share_block(self, name: str, builders: dict[str, str]) -> None:
-        block = getattr(self._pipeline, name)
+        block = getattr(self._pipeline, name, None)
+        if block is None:
+            kinds = ", ".join(dict.fromkeys(kind.replace("_", " ") for kind in builders.values()))
+            raise changed(f"{type(self._pipeline).__name__}.{name}", f"makes the {kinds}")
         # The SDK asks whether two builders are the same one.
         shared: dict[int, SharedBuilder] = {}
         for attribute, kind in builders.items():
@@ -173,6 +181,17 @@ class SharedBlocks:
         """What makes a difference to an encoded prompt; with the devices, which change the last bits."""
         processors = [each for each in self.components if each.kind == "gemma_embeddings_processor"]
         return tuple((each.key, each.device.split(":")[0]) for each in (text_encoder, *processors))
+
+
+def _check_loop(stage: Any) -> None:
+    """``SharedStage`` puts itself between a stage and the loop that denoises. Raises SdkChanged."""
+    from ltx_pipelines.utils.samplers import euler_denoising_loop
+
+    for function, keywords in ((stage, {"loop"}), (euler_denoising_loop, LOOP_KEYWORDS)):
+        missing = keywords - inspect.signature(function).parameters.keys()
+        if missing:
+            name = f"{getattr(function, '__name__', type(function).__name__)}({', '.join(sorted(missing))}=...)"
+            raise changed(name, "is what denoises, and what it made is put away there")
 
 
 def _report_layers(model: Any, kind: str, watch: Watch) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ..errors import SdkChanged
@@ -49,6 +51,18 @@ def private(owner: Any, block: str, name: str) -> Any:
     try:
         return getattr(owner, name)
     except AttributeError:
-        meant = PRIVATE_NAMES[f"{block}.{name}"]
-        version = importlib.metadata.version("ltx-core")
-        raise SdkChanged(f"{type(owner).__name__}.{name}", meant, version) from None
+        raise changed(f"{type(owner).__name__}.{name}", PRIVATE_NAMES[f"{block}.{name}"]) from None
+
+
+def changed(name: str, purpose: str) -> SdkChanged:
+    """The error that says that ``name`` is gone."""
+    return SdkChanged(name, purpose, importlib.metadata.version("ltx-core"))
+
+
+@contextmanager
+def as_in_1_2(what: str) -> Iterator[None]:
+    """For calls of the SDK that read nothing: a name or a keyword that they do not find is gone. Raises SdkChanged."""
+    try:
+        yield
+    except (ImportError, AttributeError, TypeError) as error:
+        raise changed(what, f"{type(error).__name__}: {error}") from error

@@ -53,8 +53,8 @@ def render_shot(
 ) -> RenderedShot:
     """Render one shot, as ``render_shots`` does; ``progress`` and the rest as in ``Host``.
 
-    Raises every error of ``preflight.check``, SdkMissing, SdkUnsupported, DoesNotFit, Fp8LoraNeedsTriton,
-    RenderFailed.
+    Raises every error of ``preflight.check``, SdkMissing, SdkBroken, SdkUnsupported, SdkChanged, DoesNotFit,
+    Fp8LoraNeedsTriton, RenderFailed.
     """
     host = Host(progress, on_preview, make_room)
     queue = render_shots([Order(models, shot)], device, residents, host)
@@ -79,7 +79,7 @@ def render_shots(
     are equal are rendered once.
     ``residents`` holds models between runs as ``models.keep`` asks; without it none are kept.
 
-    Raises SdkMissing, SdkUnsupported, and whatever ``host.progress`` raised.
+    Raises SdkMissing, SdkBroken, SdkUnsupported, SdkChanged, and whatever ``host.progress`` raised.
     """
     outcomes: dict[int, RenderedShot | StoryMotionError] = {}
     preflight = Preflight()

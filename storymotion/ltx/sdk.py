@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from ..errors import SdkMissing, SdkUnsupported
+from ..errors import SdkBroken, SdkMissing, SdkUnsupported
 from .access import ModelAccess
 from .meter import DECODING, Meter, Phase
 from .preflight import Checked
@@ -83,24 +83,58 @@ class Sdk(Protocol):
         ...
 
 
+# They import whatever else of the SDK a shot needs.
+PIPELINES = ("distilled", "ic_lora", "keyframe_interpolation", "ti2vid_one_stage", "ti2vid_two_stages")
+
+
 def load_sdk() -> Sdk:
-    """The adapter for the SDK that is installed, found by its shape. Raises SdkMissing, SdkUnsupported."""
+    """The adapter for the SDK that is installed, found by its shape; the SDK is imported then.
+
+    Raises SdkMissing, SdkBroken, SdkUnsupported.
+    """
     try:
         importlib.import_module("ltx_core")
         importlib.import_module("ltx_pipelines")
-    except ImportError as error:
-        raise SdkMissing(str(error), sys.executable) from None
-    if importlib.util.find_spec("ltx_pipelines.utils.model_ledger"):
+        sdk = _adapter()
+        for name in PIPELINES if sdk else ():
+            importlib.import_module(f"ltx_pipelines.{name}")
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and "." not in (error.name or ""):
+            raise SdkMissing(str(error), sys.executable) from None
+        reason = f"{type(error).__name__}: {error}".rstrip(".")
+        raise SdkBroken(_version("ltx-core"), _version("ltx-pipelines"), reason, sys.executable) from error
+    if sdk is None:
+        raise SdkUnsupported(_version("ltx-core"), sys.executable)
+    return sdk
+
+
+def _adapter() -> Sdk | None:
+    if _has("model_ledger"):
         from .sdk_1_0 import Sdk10
 
         return Sdk10()
-    if importlib.util.find_spec("ltx_pipelines.utils.blocks") and importlib.util.find_spec(
-        "ltx_pipelines.utils.model_paths"
-    ):
+    if _has("blocks") and _has("model_paths"):
         from .sdk_1_2 import Sdk12
 
         return Sdk12()
-    raise SdkUnsupported(importlib.metadata.version("ltx-core"), sys.executable)
+    return None
+
+
+def _has(module: str) -> bool:
+    """Looking for it imports the package that it is in, and what that imports."""
+    try:
+        return importlib.util.find_spec(f"ltx_pipelines.utils.{module}") is not None
+    except ModuleNotFoundError as error:
+        if error.name == "ltx_pipelines.utils":
+            return False
+        raise
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "of an unknown version"
 
 
 def collect_frames(chunks: Iterable[torch.Tensor], shot: Shot, meter: Meter, new_frames: NewFrames) -> torch.Tensor:

@@ -9,9 +9,10 @@ Its own pipeline classes are called with keywords only. What is added sits where
 from __future__ import annotations
 
 import importlib.metadata
+import inspect
 import math
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from .blocks_1_2 import SharedBlocks
 from .calls import DISTILLED_STEPS
 from .checkpoint import gemma_layers
 from .meter import READING, STAGE_1, STAGE_2, Meter, Phase, phases_of_a_shot
+from .names_1_2 import as_in_1_2
 from .pipelines_1_2 import predict_length, prepare
 from .preflight import Checked
 from .prompt_cache import Findings
@@ -54,9 +56,13 @@ class Sdk12:
             chunks=checked.shot.rendered_frames // CHUNK_FRAMES + 1,
         )
 
-    def session(self, text_encoder: Path) -> AbstractContextManager[None]:
-        """See ``sdk.Sdk``."""
-        return compat.for_sdk_1_2()
+    @contextmanager
+    def session(self, text_encoder: Path) -> Iterator[None]:
+        """See ``sdk.Sdk``. Raises SdkChanged."""
+        with ExitStack() as changes:
+            with as_in_1_2("parts in the places of 1.2"):
+                changes.enter_context(compat.for_sdk_1_2())
+            yield
 
     def make_ready(
         self,
@@ -67,12 +73,14 @@ class Sdk12:
         stages: StageResults,
         new_frames: NewFrames,
     ) -> ReadyShot:
-        """Build the pipeline and put the seam in; see ``sdk.Sdk``."""
+        """Build the pipeline and put the seam in; see ``sdk.Sdk``. Raises SdkChanged."""
         import torch
 
         findings = Findings()
         access.on_layer = lambda kind: meter.tick(READING if kind == "text_encoder" else PHASES[stages.current])
-        prepared = prepare(checked, torch.device(placement.device), placement.offload)
+        with as_in_1_2("pipelines that are made and called as those of 1.2"):
+            prepared = prepare(checked, torch.device(placement.device), placement.offload)
+            inspect.signature(prepared.pipeline).bind(**prepared.arguments)
         length = predict_length(checked, prepared)
         reads_prompts = length is not None or not stages.complete
         blocks = SharedBlocks(prepared.pipeline, checked, access, placement, stages, findings, reads_prompts)

@@ -157,12 +157,16 @@ def test_a_shot_that_was_interrupted_between_two_layers_leaves_nothing_out_of_st
     from ltx_core.block_streaming.provider import WeightsProvider
     from ltx_core.block_streaming.source import DiskWeightSource
 
+    from_disk: list[int] = []
+    get_from_disk = DiskWeightSource.get
+    monkeypatch.setattr(
+        DiskWeightSource, "get", lambda self, number: from_disk.append(number) or get_from_disk(self, number)
+    )
     deep = make_model_set(models_dir, layers=6)
     chosen = replace(models, checkpoint=deep.checkpoint, offload=offload, keep="ram")
     residents = Residents()
     first = render_shot(chosen, distilled, residents=residents)
-    kept = {each.kind: each for each in residents._models}["transformer"]
-    assert isinstance(residents._models[kept]._provider._source, DiskWeightSource) == (offload == "disk")
+    assert bool(from_disk) == (offload == "disk")
     for phase, count in (("stage 1", 3), ("stage 1", 16), ("stage 2", 4)):
         with pytest.raises(InterruptedError):
             render_shot(chosen, distilled, residents=residents, progress=Stopping(phase, count))
@@ -309,6 +313,76 @@ def test_every_private_name_is_missed_by_name(
     with pytest.raises(errors.SdkChanged) as caught:
         render_shot(models, two_stage)
     assert caught.value.name.endswith(f".{attribute}") and weight_reads == []
+
+
+def gone_block(monkeypatch: pytest.MonkeyPatch, pipelines: Any) -> None:
+    def without(*args: Any) -> Any:
+        prepared = prepare(*args)
+        del prepared.pipeline.video_decoder
+        return prepared
+
+    prepare = sdk_1_2.prepare
+    monkeypatch.setattr(sdk_1_2, "prepare", without)
+
+
+def other_stage(monkeypatch: pytest.MonkeyPatch, pipelines: Any) -> None:
+    def without(*args: Any) -> Any:
+        prepared = prepare(*args)
+        prepared.pipeline.denoiser = prepared.pipeline.__dict__.pop("stage")
+        return prepared
+
+    prepare = sdk_1_2.prepare
+    monkeypatch.setattr(sdk_1_2, "prepare", without)
+
+
+def other_constructor(monkeypatch: pytest.MonkeyPatch, pipelines: Any) -> None:
+    class Newer(pipelines.DistilledPipeline):
+        def __init__(self, model_paths: Any, offload: Any = None) -> None: ...
+
+    monkeypatch.setattr(pipelines, "DistilledPipeline", Newer)
+
+
+def other_call(monkeypatch: pytest.MonkeyPatch, pipelines: Any) -> None:
+    class Newer(pipelines.DistilledPipeline):
+        def __call__(self, text: str, seed: int) -> Any: ...
+
+    monkeypatch.setattr(pipelines, "DistilledPipeline", Newer)
+
+
+def other_loop(monkeypatch: pytest.MonkeyPatch, pipelines: Any) -> None:
+    from ltx_pipelines.utils import samplers
+
+    def loop(sigmas: Any, video_state: Any, audio_state: Any, stepper: Any, model: Any) -> Any: ...
+
+    monkeypatch.setattr(samplers, "euler_denoising_loop", loop)
+
+
+def other_place(monkeypatch: pytest.MonkeyPatch, pipelines: Any) -> None:
+    from ltx_pipelines.utils import samplers
+
+    monkeypatch.delattr(samplers, "tqdm")
+
+
+NEWER = {
+    gone_block: r"DistilledPipeline\.video_decoder .*\(makes the video decoder\)",
+    other_stage: r"DistilledPipeline\.stage ",
+    other_constructor: "unexpected keyword argument 'loras'|unexpected keyword argument 'spatial_upsampler_path'",
+    other_call: "got an unexpected keyword argument 'prompt'|missing a required argument: 'text'",
+    other_loop: r"loop\(transformer=\.\.\.\)",
+    other_place: "has no attribute 'tqdm'",
+}
+
+
+@pytest.mark.parametrize("newer", NEWER, ids=lambda newer: newer.__name__)
+def test_a_newer_sdk_with_other_names_is_told_before_anything_is_read(
+    models: ModelSet, distilled: DistilledShot, newer: Any, monkeypatch: pytest.MonkeyPatch, weight_reads: list[int]
+) -> None:
+    from ltx_pipelines import distilled as pipelines
+
+    newer(monkeypatch, pipelines)
+    with pytest.raises(errors.SdkChanged, match=NEWER[newer]):
+        render_shot(models, distilled)
+    assert weight_reads == []
 
 
 def test_auto_does_not_stream_on_the_cpu(models: ModelSet, distilled: DistilledShot) -> None:
