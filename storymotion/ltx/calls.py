@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from .abilities import installed
 from .guidance import Guider
 from .lora import sdk_lora
 from .meter import STAGE_1, STAGE_2
@@ -74,7 +75,8 @@ def loras_of_stage_2(checked: Checked) -> list[LoraPathStrengthAndSDOps] | None:
 
 def sdk_loras(checked: Checked, loras: Iterable[Lora | None]) -> list[LoraPathStrengthAndSDOps]:
     """Those that change anything: the SDK would read a file of strength 0 as well."""
-    return [sdk_lora(lora, checked.checkpoint) for lora in loras if lora and lora.strength]
+    compiled = checked.models.compile and installed().compiles
+    return [sdk_lora(lora, checked.checkpoint, compiled) for lora in loras if lora and lora.strength]
 
 
 def _guider(guider: Guider) -> MultiModalGuiderParams:

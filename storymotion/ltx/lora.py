@@ -115,8 +115,10 @@ def match_lora(lora: Lora, checkpoint: CheckpointFacts) -> LoraMatch:
     )
 
 
-def sdk_lora(lora: Lora, checkpoint: CheckpointFacts) -> LoraPathStrengthAndSDOps:
+def sdk_lora(lora: Lora, checkpoint: CheckpointFacts, compiled: bool = False) -> LoraPathStrengthAndSDOps:
     """``lora`` as the SDK takes it, with the operations that translate its keys and numbers while it loads.
+
+    ``compiled``: the transformer's layers will be (SDK 1.2), and have other names then.
 
     A file in ComfyUI's layout (or without any prefix) in bfloat16, float16 or float32 and without alphas
     is left to the SDK's own renaming. Raises as ``match_lora``.
@@ -124,7 +126,7 @@ def sdk_lora(lora: Lora, checkpoint: CheckpointFacts) -> LoraPathStrengthAndSDOp
     from ltx_core.loader import LoraPathStrengthAndSDOps
 
     header, _, folding = _read(lora, checkpoint)
-    return LoraPathStrengthAndSDOps(str(lora.path), float(lora.strength), sd_operations(header, folding))
+    return LoraPathStrengthAndSDOps(str(lora.path), float(lora.strength), sd_operations(header, folding, compiled))
 
 
 def _read(lora: Lora, checkpoint: CheckpointFacts) -> tuple[Header, LoraKeys, Folding]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import LoraScaleUnusable, LoraUnsupported
 from .headers import Header
+from .layers import as_compiled, as_not_compiled
 from .lora_keys import LoraLayer
 from .scales import EIGHT_BIT_FLOATS, FLOATS, read_scales, scale_problem
 
@@ -94,8 +95,8 @@ def plan_folding(header: Header, layers: tuple[LoraLayer, ...]) -> Folding:
     return Folding(tuple(folds), tuple(sorted(alphas)))
 
 
-def sd_operations(header: Header, folding: Folding) -> SDOps:
-    """The SDK's key operations for a LoRA file.
+def sd_operations(header: Header, folding: Folding, compiled: bool) -> SDOps:
+    """The SDK's key operations for a LoRA file; ``compiled``: for a transformer whose layers are compiled.
 
     Their name tells one file from another, and one state of a file from a later one: the SDK's registry
     knows state dicts by path and by this name.
@@ -108,8 +109,11 @@ def sd_operations(header: Header, folding: Folding) -> SDOps:
     folds = {fold.key: fold for fold in folding.folds}
 
     def translate(tensor_key: str, tensor_value: torch.Tensor) -> list[KeyValueOperationResult]:
-        fold = folds.get(tensor_key)
-        return [KeyValueOperationResult(fold.new_key, fold.apply(tensor_value))] if fold else []
+        fold = folds.get(as_not_compiled(tensor_key))
+        if fold is None:
+            return []
+        new_key = as_compiled(fold.new_key) if compiled else fold.new_key
+        return [KeyValueOperationResult(new_key, fold.apply(tensor_value))]
 
     return SDOps(f"STORYMOTION_LORA:{_identity(header, folding)}").with_matching().with_kv_operation(translate)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import CheckpointPrequantised
 from ..report import Line, line
 from .headers import Header
+from .layers import as_not_compiled
 from .scales import EIGHT_BIT_FLOATS, FLOATS, NEEDLESS_ENDINGS, read_scales, scale_problem, weight_of_scale
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ def _folding(
     after = SDOps("", (*operations.mapping, *(policy.mapping if policy else ())))
 
     def fold(tensor_key: str, tensor_value: torch.Tensor) -> list[KeyValueOperationResult]:
-        name = names.get(tensor_key)
+        name = names.get(as_not_compiled(tensor_key))
         if name is None:  # of another file that the same model is read from
             return after.apply_to_key_value(tensor_key, tensor_value)
         # The SDK would take a scale that is still there for one that belongs to the weight it has now.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from dev.direct_sdk import call_sdk
 from dev.tiny_models import TinyModels
@@ -314,6 +315,28 @@ def test_with_fp8(
     path = save(tmp_path / "lora.safetensors", tensors_of(numbers, "kohya"))
     ours = renderer.ours(replace(models, precision="fp8"), distilled, path)
     assert same(ours, *call_sdk(models, distilled, loras=((comfyui, 0.7),), fp8=True))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layers_that_are_compiled(
+    flavours: dict[str, ModelSet], pairs: dict[str, Pairs], tmp_path: Path, layout: str
+) -> None:
+    """Their names have a part more, which SDK 1.2 puts into the names of files that name layers as it does."""
+    checkpoint = inspect_checkpoint(flavours["2.3"].checkpoint)
+    path = save(tmp_path / "lora.safetensors", tensors_of(pairs["2.3"], layout))
+    operations = sdk_lora(Lora(path), checkpoint, compiled=True).sd_ops
+    assert operations is not None
+    for number in range(2):  # ltx_core.model.transformer.compiling, modify_sd_ops_for_compilation
+        name = f"transformer_blocks.{number}."
+        operations = operations.with_replacement(name, f"{name}_orig_mod.")
+    applied = set()
+    for key, value in load_file(path).items():
+        renamed = operations.apply_to_key(key)
+        assert renamed is not None
+        applied |= {result.new_key for result in operations.apply_to_key_value(renamed, value)}
+    layers = [re.sub(r"^(transformer_blocks\.\d\.)", r"\1_orig_mod.", layer) for layer in pairs["2.3"]]
+    assert any("_orig_mod" in layer for layer in layers)
+    assert applied == {f"{layer}.lora_{half}.weight" for layer in layers for half in "AB"}
 
 
 def test_operations_have_a_name_of_their_own(

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from dev.tiny_models import TinyModels
 from storymotion import errors
 from storymotion.ltx.models import Lora, ModelSet
 from storymotion.ltx.preflight import check
+from storymotion.ltx.prequantised import fold_builder
 from storymotion.ltx.render import render_shot
 from storymotion.ltx.shots import DistilledShot, TwoStageShot
 
@@ -106,6 +108,25 @@ def test_layouts(models: ModelSet, distilled: DistilledShot, tmp_path: Path, lay
             return  # it folds this layout itself when it is asked for fp8 (test_sdk_1_2), and fails when it is not
         dropped = call_sdk(eight_bits, distilled, fp8=precision == "fp8")
         assert not torch.equal(dropped[0], theirs[0]), "the SDK folds the scales itself, so this is not needed"
+
+
+def test_layers_that_are_compiled(models: ModelSet, distilled: DistilledShot, tmp_path: Path) -> None:
+    """SDK 1.2 renames their tensors before anything else is done to them."""
+    from ltx_core.model.transformer import LTXV_MODEL_COMFY_RENAMING_MAP
+
+    eight_bits, bfloat16 = both_files(models, tmp_path, LAYOUTS["Lightricks"])
+    builder = SimpleNamespace(
+        model_path=str(eight_bits.checkpoint),
+        model_sd_ops=LTXV_MODEL_COMFY_RENAMING_MAP,
+        with_sd_ops=lambda operations: operations,
+    )
+    operations = fold_builder(builder, check(eight_bits, distilled).checkpoint.header, None)
+    operations = operations.with_replacement("transformer_blocks.0.", "transformer_blocks.0._orig_mod.")
+    name = f"{LAYER}.weight"
+    key = operations.apply_to_key(name)
+    assert key == "transformer_blocks.0._orig_mod.attn1.to_q.weight"
+    (result,) = operations.apply_to_key_value(key, load_file(eight_bits.checkpoint)[name])
+    assert result.new_key == key and torch.equal(result.new_value, load_file(bfloat16.checkpoint)[name])
 
 
 @pytest.mark.parametrize(("layout", "precision"), [("ComfyUI", "bf16"), ("kohya", "fp8")])

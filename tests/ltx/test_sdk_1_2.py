@@ -30,6 +30,7 @@ from storymotion.ltx.models import Lora, ModelSet
 from storymotion.ltx.preflight import Checked, check
 from storymotion.ltx.render import Order, RenderedShot, render_shot, render_shots
 from storymotion.ltx.residents import Residents
+from storymotion.ltx.sdk import load_sdk
 from storymotion.ltx.shots import (
     DistilledShot,
     ICLoraShot,
@@ -258,15 +259,34 @@ def test_passes_of_guidance_run_together(models: ModelSet, two_stage: TwoStageSh
     assert recorder.calls[-1][0] == 1000
 
 
-def test_compiled(models: ModelSet, distilled: DistilledShot, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With torch's eager backend, which compiles nothing: the way through is what is tested."""
+@pytest.fixture
+def eager(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Torch's eager backend compiles nothing: the way through is what is tested."""
     from ltx_core.model.transformer import compiling
 
+    load_sdk()  # its annotations need the class
     config = compiling.CompilationConfig(backend="eager")
     monkeypatch.setattr(compiling, "CompilationConfig", lambda: config)
+    return config
+
+
+@pytest.mark.parametrize("offload", ["none", *OFFLOADS])
+def test_compiled_layers_have_their_loras_and_scales(
+    models: ModelSet, distilled: DistilledShot, tmp_path: Path, offload: str, eager: Any
+) -> None:
+    eight_bits, bfloat16 = both_files(models, tmp_path, LAYOUTS["Lightricks"])
+    numbers = pairs_for(check(models, distilled).checkpoint)
+    plain = save(tmp_path / "plain.safetensors", tensors_of(numbers))
+    kohya = save(tmp_path / "kohya.safetensors", tensors_of(numbers, "kohya"))
+    chosen = replace(eight_bits, offload=offload, compile=True)
+    ours = render_shot(chosen.with_lora(Lora(plain if offload == "disk" else kohya, 0.7)), distilled)
+    assert same(ours, *call_sdk(bfloat16, distilled, loras=((plain, 0.7),)))
+
+
+def test_compiled(models: ModelSet, distilled: DistilledShot, eager: Any) -> None:
     recorder = Recorder()
     ours = render_shot(replace(models, compile=True), distilled, progress=recorder)
-    assert same(ours, *call_sdk(models, distilled, constructor={"compilation_config": config}))
+    assert same(ours, *call_sdk(models, distilled, constructor={"compilation_config": eager}))
     assert sum(what == "stage 1" for _, _, what in recorder.calls) == 8 * 2, "layers do not report"
     assert "compile" in [note.code for note in ours.notes]
 
