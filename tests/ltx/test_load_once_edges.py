@@ -18,8 +18,10 @@ from dev.direct_sdk import call_sdk
 from dev.tiny_models import TinyModels
 from storymotion.errors import NoRoomForFrames, RenderFailed, SizeNotMultiple, UnreadableImage
 from storymotion.ltx import fit_queue, fit_working
+from storymotion.ltx.abilities import SDK_1_0, SDK_1_2, Abilities
 from storymotion.ltx.fit_phases import prompts_of
 from storymotion.ltx.fit_weigh import weigh_files
+from storymotion.ltx.guidance import Guidance, resolve
 from storymotion.ltx.host import Host
 from storymotion.ltx.models import Lora, ModelSet
 from storymotion.ltx.preflight import check
@@ -289,6 +291,26 @@ def test_what_a_waiting_shot_holds_is_planned_for(
         later.remove("transformer of stage 2")
     assert all(0 < held[model] <= shot for model in later), (held, shot)
     assert max(held[model] for model in later) > 0.25 * shot, (held, shot)
+
+
+@pytest.mark.parametrize(("preset", "passes"), [("auto", 4), ("aggressive quality", 0)])
+def test_passes_that_wait_side_by_side_are_planned_for_with_sdk_1_2(
+    models: ModelSet, two_stage: TwoStageShot, distilled: DistilledShot, preset: str, passes: int
+) -> None:
+    """On any SDK: the figure, and that it is not asked for where passes do not wait so."""
+
+    def parked(shot: Shot, abilities: Abilities) -> int:
+        checked = check(models, shot)
+        widths = weigh_files(models, checked.checkpoint, checked.shot).widths
+        return fit_queue._parked(replace(widths, abilities=abilities), checked)
+
+    guided = replace(two_stage, width=128, height=192, frames=33, guidance=Guidance(preset))
+    passes = passes or resolve(guided.guidance, guided.steps, check(models, guided).checkpoint).passes
+    widths = weigh_files(models, check(models, guided).checkpoint, guided).widths
+    # 5 latent frames of 4 x 6, 34 moments of sound; two bytes each for the prompt's 1024 tokens and for 128 channels.
+    inputs = 1024 * (widths.video + widths.sound) * 2 + (5 * 4 * 6 + 34) * 128 * 2
+    assert parked(guided, SDK_1_2) - parked(guided, SDK_1_0) == passes * inputs
+    assert parked(distilled, SDK_1_2) == parked(distilled, SDK_1_0)
 
 
 def test_waiting_shots_that_compute_on_the_cpu_have_threads_enough(
