@@ -12,7 +12,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Hashable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .access import ModelAccess, TransformerHandle
 from .builders_1_2 import BlockHandle, SharedBuilder, built_from, streams, with_own_shards
@@ -25,6 +25,9 @@ from .prequantised import fold_builder
 from .prompt_cache import BatchTextEncoder, BlockProcessor, Findings, UnreadBatch
 from .residents import Component, Placement, Watch
 from .stages import StageResults
+
+if TYPE_CHECKING:
+    import torch
 
 STAGES = ("stage", "stage_1", "stage_2")
 # By which a DiffusionStage calls its loop.
@@ -152,8 +155,7 @@ class SharedBlocks:
         device = self._placement.device
         if kind == "text_encoder" and not streaming:
             device = self._placement.text_encoder_device
-        # As the SDK: a transformer that does not stream is not cast, its weights have types of their own.
-        dtype = None if kind == "transformer" and not streaming else self._pipeline.dtype
+        dtype = built_in(kind, streaming, device, self._pipeline.dtype)
         watch = self._access.residents.watch
 
         def build() -> Any:
@@ -192,6 +194,19 @@ def _check_loop(stage: Any) -> None:
         if missing:
             name = f"{getattr(function, '__name__', type(function).__name__)}({', '.join(sorted(missing))}=...)"
             raise changed(name, "is what denoises, and what it made is put away there")
+
+
+def built_in(kind: str, streaming: bool, device: str, dtype: torch.dtype) -> torch.dtype | None:
+    """The type that a model is cast to when it is built, in a pipeline that computes in ``dtype``: as the SDK does it.
+
+    A transformer that does not stream is not cast (None), its weights have types of their own. The vocoder computes
+    in float32, which MPS has no autocast to.
+    """
+    import torch
+
+    if kind == "vocoder" and device.startswith("mps"):
+        return torch.float32
+    return None if kind == "transformer" and not streaming else dtype
 
 
 def _report_layers(model: Any, kind: str, watch: Watch) -> None:

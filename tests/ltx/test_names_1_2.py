@@ -1,4 +1,4 @@
-"""The list of SDK 1.2's private names is complete: read off the sources, so on any SDK."""
+"""What can be told of the adapter of SDK 1.2 on any SDK: its list of private names is complete, types are the SDK's."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
+import torch
+
 from storymotion import ltx
+from storymotion.ltx.blocks_1_2 import built_in
 from storymotion.ltx.names_1_2 import BUILDERS, PRIVATE_NAMES
 
 SOURCES = sorted(Path(str(ltx.__file__)).parent.glob("*.py"))
@@ -32,6 +36,24 @@ def test_every_private_name_of_sdk_1_2_is_listed() -> None:
     used = {source.name: names for source in SOURCES if (names := private_names(source))}
     assert used.keys() <= {"names_1_2.py", "blocks_1_2.py"}, used
     assert set().union(*used.values()) == listed
+
+
+@pytest.mark.parametrize(
+    ("kind", "streaming", "device", "dtype"),
+    [
+        ("vocoder", False, "mps", torch.float32),
+        ("vocoder", False, "cuda:0", torch.bfloat16),
+        ("video_decoder", False, "mps", torch.bfloat16),
+        ("transformer", False, "mps", None),
+        ("transformer", True, "mps", torch.bfloat16),
+        ("text_encoder", True, "cuda", torch.bfloat16),
+    ],
+)
+def test_types_are_those_that_the_sdks_blocks_ask_for(
+    kind: str, streaming: bool, device: str, dtype: torch.dtype | None
+) -> None:
+    """ltx_pipelines.utils.blocks, AudioDecoder and DiffusionStage; nothing runs on MPS here."""
+    assert built_in(kind, streaming, device, torch.bfloat16) == dtype
 
 
 def test_every_builder_is_listed_with_its_block() -> None:
