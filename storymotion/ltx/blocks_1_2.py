@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Hashable
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from . import compat
 from .access import ModelAccess, TransformerHandle
 from .builders_1_2 import BlockHandle, SharedBuilder, built_from, streams, with_own_shards
 from .fit_load import transformer_operations
@@ -159,7 +161,8 @@ class SharedBlocks:
         watch = self._access.residents.watch
 
         def build() -> Any:
-            model = builder.build(device=torch.device(device), dtype=dtype).eval()
+            with compat.no_reader_left_behind() if streaming else nullcontext():
+                model = builder.build(device=torch.device(device), dtype=dtype).eval()
             if kind in LAYERS:
                 _report_layers(model, kind, watch)
             return model

@@ -1,11 +1,12 @@
 """Changes to other people's code, each for the time of one run, each with the day it may go.
 
-All are context managers that put back what they found. ``for_sdk_1_0`` and ``for_sdk_1_2`` combine them.
+All are context managers that put back what they found. ``for_sdk_1_0`` and ``for_sdk_1_2`` combine those for a run.
 """
 
 from __future__ import annotations
 
 import copy
+import importlib
 import inspect
 import json
 import warnings
@@ -195,6 +196,30 @@ def vocoder_in_float32_on_cpu() -> Iterator[None]:
 
     with _replaced(VocoderWithBWE, "forward", forward):
         yield
+
+
+@contextmanager
+def no_reader_left_behind() -> Iterator[None]:
+    """Let SDK 1.2 end the thread that reads layers from disk when the rest of their model cannot be built.
+
+    It starts the thread first. Without memory for what comes then, each try would leave a thread that waits for ever
+    and keeps the checkpoint open. May go when the SDK does so.
+    """
+    builder = importlib.import_module("ltx_core.block_streaming.builder")
+    started: list[Any] = []
+    original = builder.BlockFetcher
+
+    def start(*args: Any, **kwargs: Any) -> Any:
+        started.append(original(*args, **kwargs))
+        return started[-1]
+
+    with _replaced(builder, "BlockFetcher", start):
+        try:
+            yield
+        except BaseException:
+            for reader in started:
+                reader.cleanup()
+            raise
 
 
 @contextmanager

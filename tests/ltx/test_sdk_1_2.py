@@ -195,6 +195,22 @@ def test_a_shot_that_was_interrupted_between_two_layers_leaves_nothing_out_of_st
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("BlockFetcher")]
 
 
+def test_a_model_that_cannot_be_built_leaves_no_reader(
+    models: ModelSet, distilled: DistilledShot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ltx_core.block_streaming import builder
+
+    def no_memory(*args: Any, **named: Any) -> Any:
+        raise torch.OutOfMemoryError("injected")
+
+    with monkeypatch.context() as broken:
+        # The last part of a build: by then Gemma's reader runs.
+        broken.setattr(builder, "WeightsProvider", no_memory)
+        with pytest.raises(errors.RenderFailed, match="injected"):
+            render_shot(replace(models, offload="disk"), distilled)
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("BlockFetcher")]
+
+
 @pytest.mark.parametrize("offload", OFFLOADS)
 def test_streaming_8_bits(models: ModelSet, distilled: DistilledShot, tmp_path: Path, offload: str) -> None:
     ours = render_shot(replace(models, offload=offload, precision="fp8"), distilled)
