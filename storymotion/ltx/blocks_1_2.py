@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from . import compat
 from .access import ModelAccess, TransformerHandle
 from .builders_1_2 import BlockHandle, SharedBuilder, built_from, streams, with_own_shards
+from .checkpoint import gemma_settings
 from .fit_load import transformer_operations
 from .layers import LAYERS, layers_of
 from .names_1_2 import BUILDERS, changed, private
@@ -168,7 +169,8 @@ class SharedBlocks:
             return model
 
         offload = self._placement.offload if streaming else "none"
-        return Component(kind, (*built_from(builder), offload), device, build, offload)
+        settings = gemma_settings(self._checked.models.text_encoder) if kind == "text_encoder" else ()
+        return Component(kind, (*built_from(builder, settings), offload), device, build, offload)
 
     def _give(self, component: Component) -> Any:
         """What a block gets for a model."""

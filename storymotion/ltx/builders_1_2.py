@@ -4,7 +4,7 @@
 # pyright: reportMissingImports=false, reportAttributeAccessIssue=false, reportCallIssue=false
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -79,20 +79,20 @@ def streams(builder: Any) -> bool:
     return isinstance(builder, StreamingModelBuilder)
 
 
-def built_from(builder: Any) -> tuple[Hashable, ...]:
-    """Whatever makes a difference to the model that ``builder`` makes."""
+def built_from(builder: Any, settings: Iterable[Path] = ()) -> tuple[Hashable, ...]:
+    """Whatever makes a difference to the model that ``builder`` makes; ``settings``: files that it is made with."""
     paths = builder.model_path if isinstance(builder.model_path, tuple) else (builder.model_path,)
     loras = tuple((_identity(lora.path), lora.strength, lora.sd_ops.name) for lora in builder.loras if lora.strength)
     operations = builder.model_sd_ops.name if builder.model_sd_ops else None
     return (
-        tuple(_identity(path) for path in paths),
+        tuple(_identity(path) for path in (*paths, *settings)),
         operations,
         loras,
         tuple(operation.name for operation in builder.module_ops),
     )
 
 
-def _identity(path: str) -> tuple[str, int, int]:
+def _identity(path: str | Path) -> tuple[str, int, int]:
     """Path, size and time of change: a file that is replaced is another file."""
     stat = Path(path).stat()
     return (str(path), stat.st_size, stat.st_mtime_ns)

@@ -154,6 +154,11 @@ def inspect_upscaler(path: Path) -> None:
     raise WrongKindOfModel(path.name, "the spatial upscaler", found, "an LTX-2 spatial upscaler")
 
 
+def gemma_settings(root: Path) -> tuple[Path, ...]:
+    """What shapes a prompt beside Gemma's weights: sizes, tokenizer, how pictures are prepared. Of a file, nothing."""
+    return tuple(path for pattern in ("*.json", "*.model") for path in sorted(root.glob(pattern)))
+
+
 def gemma_shards(root: Path) -> tuple[Path, ...]:
     """The weight files of a Gemma folder: those its index names, and no others that lie beside them.
 

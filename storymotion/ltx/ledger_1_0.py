@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .access import Handle, ModelAccess, TransformerHandle
-from .checkpoint import gemma_shards
+from .checkpoint import gemma_settings, gemma_shards
 from .fit_load import without_connectors
 from .headers import Header
 from .layers import LAYERS, layers_of
@@ -97,7 +97,8 @@ def _kinds(ledger: Any) -> list[str]:
 def _built_from(ledger: Any, kind: str) -> Hashable:
     """Whatever makes a difference to the model of that kind."""
     if kind == "text_encoder":
-        return tuple(_identity(path) for path in ledger.text_encoder_builder.model_path)
+        settings = gemma_settings(Path(ledger.gemma_root_path))
+        return tuple(_identity(path) for path in (*ledger.text_encoder_builder.model_path, *settings))
     if kind == "spatial_upsampler":
         return _identity(ledger.spatial_upsampler_path)
     if kind == "transformer":
@@ -108,7 +109,7 @@ def _built_from(ledger: Any, kind: str) -> Hashable:
     return _identity(ledger.checkpoint_path)
 
 
-def _identity(path: str) -> tuple[str, int, int]:
+def _identity(path: str | Path) -> tuple[str, int, int]:
     """Path, size and time of change: a file that is replaced is another file."""
     stat = Path(path).stat()
     return (str(path), stat.st_size, stat.st_mtime_ns)

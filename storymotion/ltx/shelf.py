@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from .checkpoint import gemma_settings
 from .models import Lora
 from .preflight import Checked
 from .residents import Placement
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 # Goes up when the pack itself changes what it makes of the same inputs.
 RECIPE = 1
-# Of Gemma's folder, beside its weights: sizes, tokenizer, how pictures are prepared.
-TEXT_ENCODER_SETTINGS = ("*.json", "*.model")
 # They run Gemma and compress guides as the model's training videos were.
 PACKAGES = ("transformers", "av")
 
@@ -85,9 +84,7 @@ def fingerprint(checked: Checked, placement: Placement, device_name: str, sdk_ve
         "checkpoint": identity(models.checkpoint),
         "parts": [identity(path) for path in (models.video_vae, models.audio_vae, models.duration_head) if path],
         "text_encoder": [identity(shard) for shard in checked.text_encoder_files],
-        "text_encoder_settings": [
-            identity(path) for pattern in TEXT_ENCODER_SETTINGS for path in sorted(models.text_encoder.glob(pattern))
-        ],
+        "text_encoder_settings": [identity(path) for path in gemma_settings(models.text_encoder)],
         "upscaler": identity(models.spatial_upscaler) if models.spatial_upscaler and shot.stages == "two" else None,
         "loras": _plain([lora for lora in models.loras if lora.strength]),
     }

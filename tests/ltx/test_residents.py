@@ -126,6 +126,9 @@ def test_a_replaced_file_is_read_again(own_files: ModelSet, distilled: Distilled
     os.utime(models.spatial_upscaler, ns=(changed, changed))
     render_shot(models, distilled, residents=residents)
     assert kinds(residents) == ["spatial_upsampler"]
+    os.utime(models.text_encoder / "tokenizer_config.json", ns=(changed, changed))
+    render_shot(models, distilled, residents=residents)
+    assert kinds(residents) == ["text_encoder"], "the prompt is known by a tokenizer that is gone"
 
 
 @pytest.mark.parametrize("keep", ["disk", *KEPT])
