@@ -18,6 +18,16 @@ SOURCES = sorted(Path(str(ltx.__file__)).parent.glob("*.py"))
 PUBLIC = {"_replace"}
 
 
+HOUSE = SOURCES[0].parents[2]
+# Whatever else knows the SDK by name.
+OTHERS = [
+    source
+    for folder in ("dev", "nodes", "storymotion", "benchmarks")
+    for source in sorted((HOUSE / folder).rglob("*.py"))
+    if source not in SOURCES and re.search(r"\bltx_(core|pipelines)\b", source.read_text(encoding="utf-8"))
+]
+
+
 def private_names(source: Path) -> set[str]:
     """Names with a leading underscore that are somebody else's: attributes, imports, and strings of the 1.2 adapter."""
     names = set()
@@ -36,6 +46,8 @@ def test_every_private_name_of_sdk_1_2_is_listed() -> None:
     used = {source.name: names for source in SOURCES if (names := private_names(source))}
     assert used.keys() <= {"names_1_2.py", "blocks_1_2.py"}, used
     assert set().union(*used.values()) == listed
+    assert HOUSE / "dev" / "direct_sdk.py" in OTHERS
+    assert {source.name: private_names(source) for source in OTHERS} == {source.name: set() for source in OTHERS}
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,20 @@ def test_streamed_models_are_loaded_once_for_all_scenes(
     assert residents.bytes_held() == 0
 
 
+def test_another_offload_lets_go_of_the_models_that_it_has_no_use_for(
+    models: ModelSet, distilled: DistilledShot
+) -> None:
+    residents = Residents()
+    first = render_shot(replace(models, keep="ram"), distilled, residents=residents)
+    for offload in ("cpu", "disk", "none"):
+        residents.prompts.clear()
+        again = render_shot(replace(models, keep="ram", offload=offload), distilled, residents=residents)
+        assert same(again, first.frames, first.waveform, first.sample_rate)
+        assert {load.kind for load in residents.loads} == {"text_encoder", "transformer"}
+        kept = Counter(component.kind for component in residents._models)
+        assert set(kept.values()) == {1} and kept["text_encoder"] == 1
+
+
 class Stopping(Recorder):
     """Cancels when a phase has been reported ``count`` times."""
 
