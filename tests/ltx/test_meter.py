@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from storymotion.ltx.meter import DECODING, READING, STAGE_1, STAGE_2, UNITS, Meter, phases_of_a_shot
+from storymotion.ltx.models import ModelSet
+from storymotion.ltx.preflight import check
+from storymotion.ltx.sdk_1_2 import Sdk12
+from storymotion.ltx.shots import TwoStageShot
 
 
 class Heard(list[tuple[int, str]]):
@@ -55,6 +61,17 @@ def test_a_load_between_chunks_neither_goes_back_nor_is_left_said() -> None:
             (done[-2], DECODING),
         ]
     )
+
+
+@pytest.mark.parametrize(("together", "forwards"), [(1, 4), (2, 2), (3, 2), (4, 1)])
+def test_passes_that_run_together_are_one_forward(
+    models: ModelSet, two_stage: TwoStageShot, together: int, forwards: int
+) -> None:
+    """In the progress of SDK 1.2, told on any: four passes a step, three steps, two layers."""
+    checked = check(models, replace(two_stage, guidance_batch=together))
+    assert checked.guidance is not None and checked.guidance.passes == 4
+    ticks = {phase.name: phase.ticks for phase in Sdk12().phases(checked)}
+    assert (ticks[STAGE_1], ticks[STAGE_2]) == (forwards * 3 * 2, 3 * 2)
 
 
 @pytest.mark.parametrize("ticks", [1, 6, 20])

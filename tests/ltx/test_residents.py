@@ -113,6 +113,27 @@ def test_a_new_lora_builds_only_the_transformer(
     assert same(ours, *call_sdk(models, distilled, loras=((tiny.style_lora, 0.5),)))
 
 
+def test_whatever_changes_the_transformer_builds_another_one(
+    models: ModelSet, tiny: TinyModels, distilled: DistilledShot, residents: Residents
+) -> None:
+    kept = replace(models, keep="ram")
+    style = tiny.style_lora
+    for chain, precision in (
+        ([(style, 0.5)], "bf16"),
+        ([(style, -0.7)], "bf16"),
+        ([(style, -0.7)], "fp8"),
+        ([], "bf16"),
+    ):
+        chosen = replace(kept, precision=precision)
+        for path, strength in chain:
+            chosen = chosen.with_lora(Lora(path, strength))
+        ours = render_shot(chosen, distilled, residents=residents)
+        assert "transformer" in kinds(residents)
+        assert same(ours, *call_sdk(models, distilled, loras=tuple(chain), fp8=precision == "fp8")), (chain, precision)
+    ours = render_shot(kept.with_lora(Lora(style, 0.0)), distilled, residents=residents)
+    assert kinds(residents) == [], "a LoRA that is off is none"
+
+
 def test_a_replaced_file_is_read_again(own_files: ModelSet, distilled: DistilledShot, residents: Residents) -> None:
     models = replace(own_files, keep="ram")
     before = render_shot(models, distilled, residents=residents)

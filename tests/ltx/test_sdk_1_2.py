@@ -226,6 +226,17 @@ def test_a_model_that_cannot_be_built_leaves_no_reader(
 
 
 @pytest.mark.parametrize("offload", OFFLOADS)
+def test_the_streamed_text_encoder_rewrites_the_prompt_too(
+    models: ModelSet, distilled: DistilledShot, offload: str
+) -> None:
+    residents = Residents()
+    shot = replace(distilled, enhance_prompt=True)
+    ours = render_shot(replace(models, offload=offload, keep="ram"), shot, residents=residents)
+    assert same(ours, *call_sdk(models, shot, constructor=offload_mode(offload), enhance_prompt=True))
+    assert [load.kind for load in residents.loads].count("text_encoder") == 1, "another Gemma was loaded for it"
+
+
+@pytest.mark.parametrize("offload", OFFLOADS)
 def test_streaming_8_bits(models: ModelSet, distilled: DistilledShot, tmp_path: Path, offload: str) -> None:
     ours = render_shot(replace(models, offload=offload, precision="fp8"), distilled)
     assert same(ours, *call_sdk(models, distilled, fp8=True))
@@ -319,6 +330,11 @@ def test_compiled(models: ModelSet, distilled: DistilledShot, eager: Any) -> Non
     assert same(ours, *call_sdk(models, distilled, constructor={"compilation_config": eager}))
     assert sum(what == "stage 1" for _, _, what in recorder.calls) == 8 * 2, "layers do not report"
     assert "compile" in [note.code for note in ours.notes]
+    residents = Residents()
+    for compiled in (False, True, False):
+        chosen = replace(models, compile=compiled, keep="ram")
+        assert torch.equal(render_shot(chosen, distilled, residents=residents).frames, ours.frames)
+        assert "transformer" in [load.kind for load in residents.loads], "one that is compiled is another one"
 
 
 def test_sizes_are_those_of_the_models_that_are_built(models: ModelSet, two_stage: TwoStageShot) -> None:
