@@ -33,6 +33,7 @@
     |   |-- NotSafetensors      the file is not a readable safetensors file
     |   |-- WrongKindOfModel    the file is a model, but not of the kind that goes here
     |   |-- CheckpointIncomplete  parts of the checkpoint are missing
+    |   |   `-- ModelPartsMissing  it is several files, and one of them is missing or lacks a part
     |   |-- CheckpointPrequantised  its weights are quantised in a way that cannot be undone while loading
     |   |-- TextEncoderIncomplete  the Gemma folder lacks files
     |   |-- DoesNotFit          weights of one model are larger than all memory of the device
@@ -157,6 +158,7 @@ from .models import (
     LengthNotPredicted,
     ModelError,
     ModelFileMissing,
+    ModelPartsMissing,
     NoModelFiles,
     NotSafetensors,
     PrecisionDoesNotFit,
@@ -277,6 +279,7 @@ __all__ = [
     "MediaError",
     "ModelError",
     "ModelFileMissing",
+    "ModelPartsMissing",
     "ModerationRefused",
     "NoFrames",
     "NoModelFiles",

@@ -149,6 +149,15 @@ class CheckpointIncomplete(ModelError):
 
 
 @dataclass(eq=False)
+class ModelPartsMissing(CheckpointIncomplete):
+    """A model in several files lacks one of them, or one of them lacks a part."""
+
+    code = "model-parts-missing"
+    problem = "'{name}' lacks: {missing}."
+    remedy = "Choose all files of the model in LTX-2 Model: transformer, text encoder, video VAE and audio VAE."
+
+
+@dataclass(eq=False)
 class CheckpointPrequantised(ModelError):
     """Weights are packed or scaled in a way that loading cannot undo (4 bits, integers, blocks)."""
 
@@ -164,8 +173,11 @@ class TextEncoderIncomplete(ModelError):
     """The Gemma folder lacks files, or its index names other weight files than are there."""
 
     code = "text-encoder-incomplete"
-    problem = "The text encoder folder '{name}' lacks: {missing}."
-    remedy = "Download the whole Gemma 3 folder (accept its licence on the model page first), not single files."
+    problem = "The text encoder '{name}' lacks: {missing}."
+    remedy = (
+        "Download the whole Gemma 3 folder (accept its licence on the model page first), not single files; "
+        "for LTX-2.5 the one file that comes with it."
+    )
     name: str
     missing: str
 

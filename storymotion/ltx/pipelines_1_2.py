@@ -113,7 +113,7 @@ def _paths(models: ModelSet) -> ModelPaths:
         paths = ModelPaths.from_split(
             transformer_path=checkpoint,
             text_encoder_path=text_encoder,
-            video_vae_path=video_vae,
+            video_vae_path=video_vae or checkpoint,
             audio_vae_path=str(models.audio_vae),
         )
     if models.text_encoder.is_dir():

@@ -196,6 +196,60 @@ def test_wrong_files(
         assert weight_reads == [], name
 
 
+BROKEN_HEADERS: dict[str, Any] = {
+    "a list": [],
+    "nothing": None,
+    "metadata that are a list": {"__metadata__": [1]},
+    "metadata that are numbers": {"__metadata__": {"config": 5}},
+    "a shape of words": {"a": {"dtype": "BF16", "shape": ["x"], "data_offsets": [0, 0]}},
+    "offsets that are words": {"a": {"dtype": "BF16", "shape": [0], "data_offsets": ["0", "0"]}},
+    "brackets without end": "[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("header", BROKEN_HEADERS.values(), ids=BROKEN_HEADERS)
+def test_a_header_of_another_form(models: ModelSet, distilled: DistilledShot, tmp_path: Path, header: Any) -> None:
+    text = (header if isinstance(header, str) else json.dumps(header)).encode()
+    path = tmp_path / "broken.safetensors"
+    path.write_bytes(len(text).to_bytes(8, "little") + text)
+    for socket in ("checkpoint", "spatial_upscaler"):
+        with pytest.raises(errors.NotSafetensors, match=r"'broken\.safetensors'"):
+            check(replace(models, **{socket: path}), distilled)
+
+
+WRONG_CONFIGS: dict[str, tuple[dict[str, Any], str]] = {
+    "a transformer that is a word": ({"transformer": "x"}, "the 'config' entry"),
+    "layers in words": ({"transformer": {"num_layers": "many"}}, "the 'config' entry"),
+    "far too many layers": ({"transformer": {"num_layers": 10**12}}, "the 'config' entry"),
+    "no VAE": ({"vae": None}, "a readable 'vae' in its 'config'"),
+    "a vocoder that is a list": ({"vocoder": []}, "a readable 'vocoder' in its 'config'"),
+}
+
+
+@pytest.mark.parametrize(("change", "lacks"), WRONG_CONFIGS.values(), ids=WRONG_CONFIGS)
+def test_a_config_of_another_form(
+    models: ModelSet, distilled: DistilledShot, tmp_path: Path, change: dict[str, Any], lacks: str
+) -> None:
+    def changed(_: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
+        metadata["config"] = json.dumps(json.loads(metadata["config"]) | change)
+
+    path = rewritten(models.checkpoint, tmp_path / "odd.safetensors", changed)
+    with pytest.raises(errors.CheckpointIncomplete, match=lacks):
+        check(replace(models, checkpoint=path), distilled)
+
+
+@pytest.mark.parametrize("entry", ["not json", "[1]"])
+def test_an_entry_on_gemma_that_says_nothing(
+    models: ModelSet, distilled: DistilledShot, tmp_path: Path, entry: str
+) -> None:
+    def changed(_: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
+        metadata["gemma_source_checkpoint"] = entry
+
+    path = rewritten(models.checkpoint, tmp_path / "odd.safetensors", changed)
+    with pytest.raises((errors.CheckpointIncomplete, errors.SdkTooOld), match=r"odd\.safetensors"):
+        check(replace(models, checkpoint=path), distilled)
+
+
 def test_trained_compression_follows_the_version(models: ModelSet, distilled: DistilledShot, guide: Guide) -> None:
     checked = check(models, replace(distilled, guides=(replace(guide, frame=-1),)))
     assert checked.checkpoint.version == "2.3.0"
