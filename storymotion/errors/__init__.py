@@ -37,7 +37,9 @@
     |   |-- CheckpointPrequantised  its weights are quantised in a way that cannot be undone while loading
     |   |-- TextEncoderIncomplete  the Gemma folder lacks files
     |   |-- DoesNotFit          weights of one model are larger than all memory of the device
-    |   |   `-- PrecisionDoesNotFit  they are in bf16, but not in fp8
+    |   |   |-- PrecisionDoesNotFit  they are in bf16, but not in fp8
+    |   |   |-- OffloadNeeded       not all at once, but layer by layer
+    |   |   `-- NewerSdkNeeded      the same, with a newer SDK
     |   `-- RenderFailed        the SDK itself failed while rendering
     |-- LoraError
     |   |-- LoraMatchesNothing  none of its keys names a layer of the checkpoint
@@ -159,8 +161,10 @@ from .models import (
     ModelError,
     ModelFileMissing,
     ModelPartsMissing,
+    NewerSdkNeeded,
     NoModelFiles,
     NotSafetensors,
+    OffloadNeeded,
     PrecisionDoesNotFit,
     PromptNotEnhanced,
     RenderFailed,
@@ -281,6 +285,7 @@ __all__ = [
     "ModelFileMissing",
     "ModelPartsMissing",
     "ModerationRefused",
+    "NewerSdkNeeded",
     "NoFrames",
     "NoModelFiles",
     "NoPrice",
@@ -293,6 +298,7 @@ __all__ = [
     "NotSafetensors",
     "NothingToJoin",
     "OddSize",
+    "OffloadNeeded",
     "PaidError",
     "PlaceInvalid",
     "PlacesMiscounted",

@@ -188,10 +188,7 @@ class DoesNotFit(ModelError):
 
     code = "does-not-fit"
     problem = "The {component} needs {needed:.1f} GiB for its weights alone, but {device} has {total:.1f} GiB."
-    remedy = (
-        "Use a device with about {enough} GiB for this shot. LTX-2 SDK 1.0 cannot run a model in parts; "
-        "SDK 1.2 can, but this version of StoryMotion does not support it."
-    )
+    remedy = "Use a device with about {enough} GiB for this shot."
     component: str
     needed: float
     device: str
@@ -207,6 +204,26 @@ class PrecisionDoesNotFit(DoesNotFit):
     problem = "The {component} in bf16 needs {needed:.1f} GiB for its weights alone, but {device} has {total:.1f} GiB."
     remedy = "Set precision to fp8, which needs {smaller:.1f} GiB; bf16 takes a device with about {enough} GiB."
     smaller: float
+
+
+@dataclass(eq=False)
+class OffloadNeeded(DoesNotFit):
+    """The same, and it would fit with its layers streamed, which the user has ruled out."""
+
+    code = "offload-needed"
+    remedy = "Set offload to auto, cpu or disk in LTX-2 Model, or use a device with about {enough} GiB for this shot."
+
+
+@dataclass(eq=False)
+class NewerSdkNeeded(DoesNotFit):
+    """The same, and it would fit with its layers streamed, as SDK 1.2 can."""
+
+    code = "newer-sdk-needed"
+    remedy = (
+        "Use a device with about {enough} GiB for this shot, or SDK 1.2, which brings the layers one by one: "
+        "run {install} and restart ComfyUI."
+    )
+    install: str
 
 
 @dataclass(eq=False)

@@ -174,8 +174,8 @@ def test_scenes_are_streamed_from_main_memory_where_a_lora_of_one_needs_it(
         assert queue is not None and not refused
         return queue.plan.offload, [line.code for line in queue.plan.lines if line.code.startswith("fit-offload")]
 
-    assert planned(auto) == planned(auto, auto) == ("disk", ["fit-offload"])
-    assert planned(translated) == ("cpu", ["fit-offload", "fit-offload-lora"])
+    assert planned(auto) == planned(auto, auto) == ("disk", ["fit-offload-transformer"])
+    assert planned(translated) == ("cpu", ["fit-offload-transformer", "fit-offload-lora"])
     assert planned(translated, translated) == planned(translated)
     for other in (auto, from_file):
         assert planned(other, translated) == planned(translated, other) == ("cpu", ["fit-offload-lora"])
