@@ -355,6 +355,11 @@ def test_one_stage_decodes_the_whole_shot_at_once() -> None:
     assert [phase.name for phase in made.phases] == [READING, STAGE_1, DECODING]
 
 
+def test_small_tiles_need_less_and_none_the_most() -> None:
+    needs = [working(replace(two_stage(FIVE_SECONDS), tiling=tiling), DECODING) for tiling in ("small", "auto", "off")]
+    assert needs[0] < needs[1] / 2 and needs[1] < needs[2] / 2
+
+
 def test_a_shot_without_stage_2_needs_no_upsampler() -> None:
     ic = ICLoraShot("a", 1280, 704, 121, 24.0, 1, skip_stage_2=True)
     made = plan(cuda(139.8), ic)
