@@ -56,8 +56,8 @@ LEAN_CHUNKS, LEAN_CHUNK_IN_8_BITS = 3, 0.5
 LEAN_SHORTEST_TILE, WITH_WEIGHTS = 3, 2
 # TILINGS "small", and by how much the tiles overlap in time, in frames.
 SMALL_SIDE, SMALL_FRAMES, SMALL_OVERLAP, LEAN_OVERLAP = 256, 32, 16, 24
-# Small tiles take up to 3 % more than the rest of the formula says.
-MORE_IN_SMALL_TILES = 1.05
+# Small tiles take up to 6 % more than the rest of the formula says.
+MORE_IN_SMALL_TILES = 1.1
 # Vocoder and bandwidth extension in float32, a latent of sound (1/25 s).
 PER_SOUND_LATENT = 1_750_000
 
