@@ -27,6 +27,7 @@
     |   |-- WrongGemma          the checkpoint was trained with another text encoder
     |   |-- PromptNotEnhanced   this text encoder cannot rewrite prompts
     |   |-- LengthNotPredicted  nothing can tell how long the shot should be
+    |   |-- CompilerMissing     torch.compile cannot run here
     |   |-- SdkChanged          a part of it that we take hold of is gone
     |   |-- ModelFileMissing    the chosen file is not there
     |   |-- NoModelFiles        the folder of the choice has nothing to choose from
@@ -156,6 +157,7 @@ from .media import (
 from .models import (
     CheckpointIncomplete,
     CheckpointPrequantised,
+    CompilerMissing,
     DoesNotFit,
     LengthNotPredicted,
     ModelError,
@@ -251,6 +253,7 @@ __all__ = [
     "CapReached",
     "CheckpointIncomplete",
     "CheckpointPrequantised",
+    "CompilerMissing",
     "CrossOriginRequest",
     "DoesNotFit",
     "EmptyList",

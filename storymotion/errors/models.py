@@ -74,8 +74,21 @@ class LengthNotPredicted(ModelError):
 
     code = "length-not-predicted"
     problem = "The length of the shot cannot be predicted: {reason}."
-    remedy = "Switch auto_duration off and say how many frames, or choose a duration head in LTX-2 Model."
+    remedy = (
+        "Switch auto_duration off and say how many frames; with it, choose a duration head in LTX-2 Model and guides "
+        "for frame 0 only."
+    )
     reason: str
+
+
+@dataclass(eq=False)
+class CompilerMissing(ModelError):
+    """torch.compile was asked for where it cannot run."""
+
+    code = "compiler-missing"
+    problem = "compile needs {what}."
+    remedy = "Install it and restart ComfyUI, or switch compile off in LTX-2 Model."
+    what: str
 
 
 @dataclass(eq=False)

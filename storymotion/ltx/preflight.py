@@ -179,6 +179,9 @@ def _check_length(models: ModelSet, shot: Shot) -> None:
         raise LengthNotPredicted("this pipeline has no such input")
     if not installed().predicts_length:
         raise SdkTooOld("auto_duration", install_line())
+    late = [guide.frame for guide in shot.guides if guide.frame]
+    if late:
+        raise LengthNotPredicted(f"there is a guide at frame {late[0]}, which a shorter shot would not have")
     if duration_head_of(models) is None:
         raise LengthNotPredicted("neither the checkpoint nor the chosen file has a duration head")
 

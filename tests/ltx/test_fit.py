@@ -23,12 +23,13 @@ from storymotion.errors import (
     TextEncoderIncomplete,
 )
 from storymotion.ltx import compat
-from storymotion.ltx.abilities import INSTALL_1_2, SDK_1_2
+from storymotion.ltx.abilities import INSTALL_1_2, SDK_1_2, installed
 from storymotion.ltx.checkpoint import TRANSFORMER, inspect_checkpoint
 from storymotion.ltx.fit import plan_memory, plan_weighed
 from storymotion.ltx.fit_load import without_connectors
 from storymotion.ltx.fit_phases import distinct_transformers
 from storymotion.ltx.fit_plan import GIB, Machine, MemoryPlan
+from storymotion.ltx.fit_said import way_of_computing
 from storymotion.ltx.fit_sizes import component_sizes, weigh
 from storymotion.ltx.fit_weigh import LoraFacts, Weighed, weigh_models
 from storymotion.ltx.machine import within_limits
@@ -615,6 +616,16 @@ def test_what_streams_takes_two_layers_and_what_is_around_them() -> None:
     assert streamed["transformer"] / GIB == pytest.approx(2.24, abs=0.01)
     layer = (sizes["transformer"] - streamed["transformer"]) / 46
     assert layer / 2**20 == pytest.approx(738, abs=1), "48 equal blocks of 738 MiB, two of them there"
+
+
+def test_times_are_compared_with_those_of_the_same_way() -> None:
+    streamed, whole = plan_1_2(cuda(22.3, 64)), plan_1_2(cuda(79, 128))
+    compiled = replace(MODELS, precision="fp8", compile=True)
+    assert way_of_computing(replace(MODELS, precision="bf16"), whole) == "bf16", (
+        "as figures of earlier versions have it"
+    )
+    assert way_of_computing(replace(MODELS, precision="fp8"), streamed) == "fp8, offload cpu"
+    assert way_of_computing(compiled, whole) == ("fp8, compiled" if installed().compiles else "fp8")
 
 
 # --- loading the transformer alone -------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from storymotion import errors
 from storymotion.ltx import names_1_2, sdk_1_2
 from storymotion.ltx.fit_plan import GIB, Machine
 from storymotion.ltx.fit_queue import plan_queue
-from storymotion.ltx.fit_sizes import ModelHeaders, streamed_sizes, weigh
+from storymotion.ltx.fit_sizes import ModelHeaders, component_sizes, streamed_sizes, weigh
 from storymotion.ltx.headers import read_header
 from storymotion.ltx.models import Lora, ModelSet
 from storymotion.ltx.preflight import Checked, check
@@ -115,6 +115,10 @@ def test_streamed_models_are_loaded_once_for_all_scenes(
     for shot, outcome in zip(shots, queue.outcomes):
         assert isinstance(outcome, RenderedShot), outcome
         assert same(outcome, *call_sdk(models, shot, distilled_lora=(tiny.distilled_lora, 0.6)))
+    # What streams from the file is read while the shots are made, not before.
+    whole = component_sizes(check(models, two_stage).checkpoint, models.text_encoder, None, "bf16")
+    loaded = {load.kind: load.size for load in queue.loads}
+    assert (loaded["transformer"] < whole["transformer"]) == (offload == "disk")
     assert (residents.bytes_held() == 0) == (keep == "disk")
     if keep == "ram" and offload == "cpu":
         # Every layer once, and not once more for the place that it is brought to.

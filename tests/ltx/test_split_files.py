@@ -225,7 +225,7 @@ def test_the_model_says_how_long(models: ModelSet, tmp_path: Path, kind: type[Sh
     assert len(longest.frames) == 41, "never longer than the shot says"
     if kind is DistilledShot:
         trimmed = render_shot(chosen, replace(shot, auto_duration=True, tail_trim=8))
-        assert len(trimmed.frames) == 25
+        assert len(trimmed.frames) == 33, "the tail is rendered beside what the model asks for"
         for head in (
             replace(models, duration_head=chosen.checkpoint),
             replace(chosen, duration_head=models.checkpoint),
@@ -234,11 +234,33 @@ def test_the_model_says_how_long(models: ModelSet, tmp_path: Path, kind: type[Sh
 
 
 @only_1_2
+def test_the_shortest_that_a_model_may_ask_for(models: ModelSet, tmp_path: Path) -> None:
+    chosen = with_duration_head(models, tmp_path, 0.01)
+    shortest = replace(DistilledShot(**MOST), auto_duration=True, tail_trim=32)
+    assert len(render_shot(chosen, shortest).frames) == 25
+    below_a_second = replace(shortest, frames=9, tail_trim=0)
+    assert len(render_shot(chosen, below_a_second).frames) == 9
+
+
+@only_1_2
+def test_a_duration_head_without_all_its_weights(models: ModelSet, tmp_path: Path) -> None:
+    chosen = with_duration_head(models, tmp_path, 1.4).checkpoint
+    torn = tmp_path / "torn.safetensors"
+    tensors = load_file(chosen)
+    del tensors["duration_head.mlp_out.bias"]
+    save_file(tensors, torn, metadata_of(chosen))
+    with pytest.raises(errors.LengthNotPredicted, match=r"torn\.safetensors is not complete"):
+        render_shot(replace(models, duration_head=torn), replace(DistilledShot(**MOST), auto_duration=True))
+
+
+@only_1_2
 def test_where_nothing_says_how_long(models: ModelSet, guide: Guide, weight_reads: list[int]) -> None:
     with pytest.raises(errors.LengthNotPredicted, match="has a duration head"):
         render_shot(models, DistilledShot(**MOST, auto_duration=True))
     with pytest.raises(errors.LengthNotPredicted, match="no such input"):
         render_shot(models, KeyframesShot(**MOST, guides=(guide,), auto_duration=True))
+    with pytest.raises(errors.LengthNotPredicted, match="a guide at frame 40"):
+        render_shot(models, DistilledShot(**MOST, guides=(replace(guide, frame=-1),), auto_duration=True))
     assert weight_reads == []
 
 
