@@ -101,8 +101,8 @@ class StoryMotionLTX2Model(io.ComfyNode):
                     "compile",
                     default=False,
                     optional=True,
-                    tooltip="Run the transformer through torch.compile. The first shot of every size takes minutes "
-                    "longer, the next ones less. Needs SDK 1.2.",
+                    tooltip="Run the transformer through torch.compile. The first shot after a start takes minutes longer, "
+                    "the next ones of any size less. Needs SDK 1.2 and a compiler.",
                 ),
                 io.Combo.Input(
                     "video_vae",

@@ -14,8 +14,11 @@ from comfy_api.latest import io
 from ..storymotion.cost import USER_RATES, load_rates
 from ..storymotion.errors import NoRoomForFrames, NoSceneRendered, RenderFailed, StoryMotionError
 from ..storymotion.forecast import Work, forecast_lines
+from ..storymotion.ltx.fit_budget import STREAMED
 from ..storymotion.ltx.fit_phases import models_of
+from ..storymotion.ltx.fit_plan import MemoryPlan
 from ..storymotion.ltx.fit_queue import QueuePlan
+from ..storymotion.ltx.fit_said import way_of_computing
 from ..storymotion.ltx.host import Host
 from ..storymotion.ltx.models import ModelSet
 from ..storymotion.ltx.preflight import Checked
@@ -171,12 +174,13 @@ class _Run:
 
     def _announce(self, progress: NodeProgress, indices: list[int], plan: QueuePlan) -> None:
         """What is to come, before anything is loaded: in the log, and on the node."""
-        self._works = {indices[place]: _work(checked, plan.plan.machine.name) for place, checked in plan.shots.items()}
+        self._works = {indices[place]: _work(checked, plan.plan) for place, checked in plan.shots.items()}
         machine, works = plan.plan.machine, list(self._works.values())
         seconds = sum(checked.shot.frames / checked.shot.fps for checked in plan.shots.values())
         rates, _ = self._rates
         forecast = timings().forecast(works, _bytes_to_read(plan))
-        self._forecast = forecast_lines(forecast, seconds, machine.name, cost_settings(), rates)
+        at_most = any(checked.shot.auto_duration for checked in plan.shots.values())
+        self._forecast = forecast_lines(forecast, seconds, machine.name, cost_settings(), rates, at_most)
         if self._forecast:
             log.info("%s", speak(self._forecast, "en"))
             progress.say(speak(self._forecast[:1], user_language()))
@@ -189,6 +193,8 @@ class _Run:
             shot = scenes[index].shot
             if shot is not None and not shot.reused:
                 device_name = shot.device_name
+                # Of a shot whose length the model decided, what it came to.
+                work = replace(work, frames=len(shot.frames) + scenes[index].tail_trim)
                 figures.record(work, sum(shot.seconds.values()) - shot.seconds[LOADING])
         if device_name and loads:
             size = sum(load.size for load in loads)
@@ -199,22 +205,25 @@ def _kept(models: ModelSet) -> ModelSet:
     return replace(models, keep=keep_setting(models.keep))
 
 
-def _work(checked: Checked, device_name: str) -> Work:
-    """What shapes how long the shot takes."""
+def _work(checked: Checked, plan: MemoryPlan) -> Work:
+    """What shapes how long the shot takes. Streamed or compiled ones are compared with their like."""
     shot, guidance = checked.shot, checked.guidance
     width, height = shot.width, shot.height
     pipeline = PIPELINES[type(shot)]
     if isinstance(shot, ICLoraShot) and shot.skip_stage_2:
         pipeline, (width, height) = "ic_lora_stage_1", shot.rendered_size
     forwards = guidance.steps * guidance.passes if guidance else DISTILLED_STEPS
-    return Work(pipeline, checked.models.precision, device_name, width, height, shot.rendered_frames, forwards)
+    way = way_of_computing(checked.models, plan)
+    return Work(pipeline, way, plan.machine.name, width, height, shot.rendered_frames, forwards)
 
 
 def _bytes_to_read(plan: QueuePlan) -> int:
     """Weights that are not in memory yet."""
     if not plan.shots:
         return 0
-    sizes = plan.plan.sizes
+    # What is streamed from the file is read while the shot is made.
+    streamed = STREAMED if plan.plan.offload == "disk" else ()
+    sizes = {**plan.plan.sizes, **dict.fromkeys(streamed, 0)}
     kinds = {kind for checked in plan.shots.values() for kind in models_of(checked.shot)}
     whole = sum(sizes[kind] for kind in kinds) + (plan.plan.transformers - 1) * sizes["transformer"]
     return max(0, whole - GUEST.residents.bytes_held())

@@ -90,14 +90,14 @@ def options_of_every_shot() -> list[io.Input]:
 
 
 def tiling_input() -> io.Input:
-    """For the pipelines that decode in tiles; One Stage always decodes the whole shot at once."""
+    """For the pipelines that decode in tiles; One Stage decodes the whole shot at once with SDK 1.0, and as "auto" with 1.2."""
     return io.Combo.Input(
         "tiling",
         options=list(TILINGS),
         default="auto",
         optional=True,
-        tooltip="How the video is decoded. auto: tiles of 512 pixels and 64 frames. small: less memory, more seams "
-        "to blend. off: all at once, which takes the most memory.",
+        tooltip="How the video is decoded. auto: tiles of 512 pixels and 64 frames (SDK 1.2: up to 768 and 80). small: "
+        "less memory, more seams to blend. off: all at once, which takes the most memory.",
     )
 
 
@@ -107,8 +107,8 @@ def auto_duration_input() -> io.Input:
         "auto_duration",
         default=False,
         optional=True,
-        tooltip="Let the model say how long the shot should be, from 1 s to frames. Needs SDK 1.2 and a duration "
-        "head, which comes with LTX-2.5.",
+        tooltip="Let the model say how long the shot should be, from 1 s to frames. Guides for frame 0 only. Needs SDK "
+        "1.2 and a duration head, which comes with LTX-2.5.",
     )
 
 

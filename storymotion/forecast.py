@@ -35,7 +35,8 @@ class Work:
     """What shapes how long a shot takes.
 
     ``pipeline``: "distilled", "two_stage", "one_stage", "keyframes", "ic_lora", or "ic_lora_stage_1" where
-    stage 2 is skipped; ``precision``: "bf16" or "fp8"; ``device_name``: as torch calls it. ``width``,
+    stage 2 is skipped; ``precision``: "bf16" or "fp8", with whatever else makes it another way of computing
+    ("fp8, offload cpu"); ``device_name``: as torch calls it. ``width``,
     ``height`` in pixels and ``frames`` as rendered. ``forwards``: the transformer's passes in stage 1, steps
     times the passes of guidance; 8 for the distilled pipelines.
     """
@@ -197,18 +198,25 @@ def _loading(loadings: Sequence[LoadingFigure], device_name: str, bytes_to_read:
 
 
 def forecast_lines(
-    forecast: Forecast, shot_seconds: float, device_name: str, settings: CostSettings, rates: tuple[Rate, ...]
+    forecast: Forecast,
+    shot_seconds: float,
+    device_name: str,
+    settings: CostSettings,
+    rates: tuple[Rate, ...],
+    at_most: bool = False,
 ) -> tuple[Line, ...]:
     """The forecast in words, with its cost.
 
     ``shot_seconds``: how long the finished video of all scenes plays; where some have no figures, the price of
-    8 seconds counts the share of those that have. Nothing for no scenes. Raises ValueOutOfRange as ``shot_cost`` does.
+    8 seconds counts the share of those that have. ``at_most``: shots may come out shorter. Nothing for no scenes.
+    Raises ValueOutOfRange as ``shot_cost`` does.
     """
     if not forecast.scenes:
         return ()
     asked = {"scenes": forecast.scenes, "frames": forecast.frames}
+    most = (line("forecast-most"),) if at_most else ()
     if forecast.seconds is None:
-        return (line("forecast-none", **asked),)
+        return (line("forecast-none", **asked), *most)
     video_seconds = shot_seconds * forecast.frames_known / forecast.frames
     cost = shot_cost({"all": forecast.seconds}, video_seconds, device_name, settings, rates)
     expected = {**asked, "minutes": minutes(forecast.seconds), "records": forecast.based_on}
@@ -224,7 +232,7 @@ def forecast_lines(
     elif forecast.loading_seconds:
         lines.append(line("forecast-loading", minutes=minutes(forecast.loading_seconds)))
     # The last line of a cost: how it compares with the target, or how to set a rate.
-    return *lines, cost_lines(cost)[-1]
+    return *lines, *most, cost_lines(cost)[-1]
 
 
 def minutes(seconds: float) -> str:

@@ -161,3 +161,12 @@ def test_without_figures_it_says_so() -> None:
     (only,) = said(forecast_story(Figures(), [WORK] * 6, 10**9), 48.0)
     assert only.startswith("No forecast (scenes: 6, frames: 1158): no shot of this kind has been measured")
     assert said(forecast_story(Figures(), []), 0.0) == []
+
+
+def test_scenes_whose_length_the_model_decides_are_counted_at_their_longest() -> None:
+    for told in (Forecast(6, 1158, 6, 1158, 840.0, 90.0, 12), forecast_story(Figures(), [WORK] * 6, 10**9)):
+        lines = forecast_lines(told, 48.0, GPU, CostSettings(), RATES, at_most=True)
+        assert [line for line in lines if line.code != "forecast-most"] == list(
+            forecast_lines(told, 48.0, GPU, CostSettings(), RATES)
+        )
+        assert "forecast-most" in [line.code for line in lines]

@@ -28,16 +28,20 @@
     |   |-- WrongGemma          the checkpoint was trained with another text encoder
     |   |-- PromptNotEnhanced   this text encoder cannot rewrite prompts
     |   |-- LengthNotPredicted  nothing can tell how long the shot should be
+    |   |-- CompilerMissing     torch.compile cannot run here
     |   |-- SdkChanged          a part of it that we take hold of is gone
     |   |-- ModelFileMissing    the chosen file is not there
     |   |-- NoModelFiles        the folder of the choice has nothing to choose from
     |   |-- NotSafetensors      the file is not a readable safetensors file
     |   |-- WrongKindOfModel    the file is a model, but not of the kind that goes here
     |   |-- CheckpointIncomplete  parts of the checkpoint are missing
+    |   |   `-- ModelPartsMissing  it is several files, and one of them is missing or lacks a part
     |   |-- CheckpointPrequantised  its weights are quantised in a way that cannot be undone while loading
     |   |-- TextEncoderIncomplete  the Gemma folder lacks files
     |   |-- DoesNotFit          weights of one model are larger than all memory of the device
-    |   |   `-- PrecisionDoesNotFit  they are in bf16, but not in fp8
+    |   |   |-- PrecisionDoesNotFit  they are in bf16, but not in fp8
+    |   |   |-- OffloadNeeded       not all at once, but layer by layer
+    |   |   `-- NewerSdkNeeded      the same, with a newer SDK
     |   `-- RenderFailed        the SDK itself failed while rendering
     |-- LoraError
     |   |-- LoraMatchesNothing  none of its keys names a layer of the checkpoint
@@ -154,12 +158,16 @@ from .media import (
 from .models import (
     CheckpointIncomplete,
     CheckpointPrequantised,
+    CompilerMissing,
     DoesNotFit,
     LengthNotPredicted,
     ModelError,
     ModelFileMissing,
+    ModelPartsMissing,
+    NewerSdkNeeded,
     NoModelFiles,
     NotSafetensors,
+    OffloadNeeded,
     PrecisionDoesNotFit,
     PromptNotEnhanced,
     RenderFailed,
@@ -247,6 +255,7 @@ __all__ = [
     "CapReached",
     "CheckpointIncomplete",
     "CheckpointPrequantised",
+    "CompilerMissing",
     "CrossOriginRequest",
     "DoesNotFit",
     "EmptyList",
@@ -279,7 +288,9 @@ __all__ = [
     "MediaError",
     "ModelError",
     "ModelFileMissing",
+    "ModelPartsMissing",
     "ModerationRefused",
+    "NewerSdkNeeded",
     "NoFrames",
     "NoModelFiles",
     "NoPrice",
@@ -292,6 +303,7 @@ __all__ = [
     "NotSafetensors",
     "NothingToJoin",
     "OddSize",
+    "OffloadNeeded",
     "PaidError",
     "PlaceInvalid",
     "PlacesMiscounted",

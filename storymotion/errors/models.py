@@ -90,8 +90,21 @@ class LengthNotPredicted(ModelError):
 
     code = "length-not-predicted"
     problem = "The length of the shot cannot be predicted: {reason}."
-    remedy = "Switch auto_duration off and say how many frames, or choose a duration head in LTX-2 Model."
+    remedy = (
+        "Switch auto_duration off and say how many frames; with it, choose a duration head in LTX-2 Model and guides "
+        "for frame 0 only."
+    )
     reason: str
+
+
+@dataclass(eq=False)
+class CompilerMissing(ModelError):
+    """torch.compile was asked for where it cannot run."""
+
+    code = "compiler-missing"
+    problem = "compile needs {what}."
+    remedy = "Install it and restart ComfyUI, or switch compile off in LTX-2 Model."
+    what: str
 
 
 @dataclass(eq=False)
@@ -165,6 +178,15 @@ class CheckpointIncomplete(ModelError):
 
 
 @dataclass(eq=False)
+class ModelPartsMissing(CheckpointIncomplete):
+    """A model in several files lacks one of them, or one of them lacks a part."""
+
+    code = "model-parts-missing"
+    problem = "'{name}' lacks: {missing}."
+    remedy = "Choose all files of the model in LTX-2 Model: transformer, text encoder, video VAE and audio VAE."
+
+
+@dataclass(eq=False)
 class CheckpointPrequantised(ModelError):
     """Weights are packed or scaled in a way that loading cannot undo (4 bits, integers, blocks)."""
 
@@ -180,8 +202,11 @@ class TextEncoderIncomplete(ModelError):
     """The Gemma folder lacks files, or its index names other weight files than are there."""
 
     code = "text-encoder-incomplete"
-    problem = "The text encoder folder '{name}' lacks: {missing}."
-    remedy = "Download the whole Gemma 3 folder (accept its licence on the model page first), not single files."
+    problem = "The text encoder '{name}' lacks: {missing}."
+    remedy = (
+        "Download the whole Gemma 3 folder (accept its licence on the model page first), not single files; "
+        "for LTX-2.5 the one file that comes with it."
+    )
     name: str
     missing: str
 
@@ -192,10 +217,7 @@ class DoesNotFit(ModelError):
 
     code = "does-not-fit"
     problem = "The {component} needs {needed:.1f} GiB for its weights alone, but {device} has {total:.1f} GiB."
-    remedy = (
-        "Use a device with about {enough} GiB for this shot. LTX-2 SDK 1.0 cannot run a model in parts; "
-        "SDK 1.2 can, but this version of StoryMotion does not support it."
-    )
+    remedy = "Use a device with about {enough} GiB for this shot."
     component: str
     needed: float
     device: str
@@ -211,6 +233,26 @@ class PrecisionDoesNotFit(DoesNotFit):
     problem = "The {component} in bf16 needs {needed:.1f} GiB for its weights alone, but {device} has {total:.1f} GiB."
     remedy = "Set precision to fp8, which needs {smaller:.1f} GiB; bf16 takes a device with about {enough} GiB."
     smaller: float
+
+
+@dataclass(eq=False)
+class OffloadNeeded(DoesNotFit):
+    """The same, and it would fit with its layers streamed, which the user has ruled out."""
+
+    code = "offload-needed"
+    remedy = "Set offload to auto, cpu or disk in LTX-2 Model, or use a device with about {enough} GiB for this shot."
+
+
+@dataclass(eq=False)
+class NewerSdkNeeded(DoesNotFit):
+    """The same, and it would fit with its layers streamed, as SDK 1.2 can."""
+
+    code = "newer-sdk-needed"
+    remedy = (
+        "Use a device with about {enough} GiB for this shot, or SDK 1.2, which brings the layers one by one: "
+        "run {install} and restart ComfyUI."
+    )
+    install: str
 
 
 @dataclass(eq=False)

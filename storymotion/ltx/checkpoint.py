@@ -31,7 +31,13 @@ PARTS = {
     "audio_vae.decoder.": "the audio decoder",
     "vocoder.": "the vocoder",
 }
+# Parts of the `config` entry, as the SDK's configurators read them.
+CONFIGURED = ("transformer", "vae", "audio_vae", "vocoder")
+# Of a transformer; the released ones have 48.
+MOST_LAYERS = 1000
 FULL = "Lightricks' full LTX-2 checkpoint"
+# Of kinds of files (``kind_of``), those with a transformer as the SDK names it.
+CHECKPOINTS = ("an LTX-2 checkpoint", "a transformer alone")
 # What the SDK opens in a Gemma folder by name (ltx_core.text_encoders.gemma), plus config.json,
 # which says how large this Gemma is.
 GEMMA_FILES = ("config.json", "tokenizer.model", "tokenizer.json", "tokenizer_config.json", "preprocessor_config.json")
@@ -64,6 +70,26 @@ class CheckpointFacts:
         }
 
 
+def kind_of(header: Header) -> str:
+    """What a file is, for the sentence that says that it is the wrong one."""
+    if any(".lora_" in name for name in header.tensors):
+        return "a LoRA"
+    if "spatial_upsample" in config_of(header) or header.has_prefix("upsampler."):
+        return "a latent upscaler"
+    if GEMMA_CONFIG in header.metadata or header.has_prefix("language_model."):
+        return "a text encoder"
+    if header.has_prefix(f"{TRANSFORMER}transformer_blocks."):
+        whole = all(header.has_prefix(prefix) for prefix in PARTS)
+        return "an LTX-2 checkpoint" if whole else "a transformer alone"
+    if header.has_prefix("transformer_blocks.") or header.has_prefix("transformer."):
+        return "a transformer alone, as diffusers names it"
+    if header.has_prefix("audio_vae.") or header.has_prefix("vocoder."):
+        return "an audio VAE"
+    if any(header.has_prefix(f"{prefix}{part}.") for prefix in ("", "vae.") for part in ("encoder", "decoder")):
+        return "a video VAE"
+    return "not an LTX-2 model"
+
+
 def inspect_checkpoint(path: Path) -> CheckpointFacts:
     """Check that ``path`` is a full LTX-2 checkpoint and read what it is.
 
@@ -71,15 +97,11 @@ def inspect_checkpoint(path: Path) -> CheckpointFacts:
     CheckpointPrequantised.
     """
     header = read_header(path, "checkpoint")
-    config = config_of(header)
-    if "spatial_upsample" in config or header.has_prefix("upsampler."):
-        raise WrongKindOfModel(path.name, "the checkpoint", "a latent upscaler", "an LTX-2 checkpoint")
-    if any(".lora_" in name for name in header.tensors):
-        raise WrongKindOfModel(path.name, "the checkpoint", "a LoRA", "an LTX-2 checkpoint")
-    if header.has_prefix("transformer_blocks.") or header.has_prefix("transformer."):
-        raise WrongKindOfModel(path.name, "the checkpoint", "a transformer alone, as diffusers names it", FULL)
-    if not any(header.has_prefix(prefix) for prefix in PARTS):
-        raise WrongKindOfModel(path.name, "the checkpoint", "not an LTX-2 model", "an LTX-2 checkpoint")
+    kind = kind_of(header)
+    if kind.endswith("as diffusers names it"):
+        raise WrongKindOfModel(path.name, "the checkpoint", kind, FULL)
+    if kind not in CHECKPOINTS:
+        raise WrongKindOfModel(path.name, "the checkpoint", kind, "an LTX-2 checkpoint")
     missing = [part for prefix, part in PARTS.items() if not header.has_prefix(prefix)]
     if missing:
         raise CheckpointIncomplete(path.name, ", ".join(missing))
@@ -89,9 +111,12 @@ def inspect_checkpoint(path: Path) -> CheckpointFacts:
 def facts_of(header: Header) -> CheckpointFacts:
     """What the header of a checkpoint with all its parts says. Raises CheckpointIncomplete, CheckpointPrequantised."""
     config = config_of(header)
+    layers = part_of(config, "transformer").get("num_layers", 48)
     missing = ["the 'config' entry of the header"]
-    if "transformer" in config:
-        missing = _missing_in_layers(header, int(config["transformer"].get("num_layers", 48)))
+    if part_of(config, "transformer") and isinstance(layers, int) and 0 < layers <= MOST_LAYERS:
+        # A part may be missing, then the SDK takes that of LTX-2.0; one of another form it cannot read.
+        wrong = [part for part in CONFIGURED if not isinstance(config.get(part, {}), dict)]
+        missing = [f"a readable '{part}' in its 'config'" for part in wrong] + _missing_in_layers(header, layers)
     if missing:
         raise CheckpointIncomplete(header.path.name, ", ".join(missing))
     find_scales(header)
@@ -99,7 +124,7 @@ def facts_of(header: Header) -> CheckpointFacts:
     return CheckpointFacts(
         header=header,
         version=version or "2.0",
-        layers=int(config["transformer"].get("num_layers", 48)),
+        layers=layers,
         trained_compression=COMPRESSION_FROM_2_4 if version_number(version) >= (2, 4) else COMPRESSION_TO_2_3,
     )
 
@@ -125,9 +150,15 @@ def config_of(header: Header) -> dict:
     """The `config` entry; {} where there is none that can be read."""
     try:
         config = json.loads(header.metadata.get("config", "{}"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return config if isinstance(config, dict) else {}
+
+
+def part_of(config: dict, name: str) -> dict:
+    """One part of the `config` entry; {} where it is missing or not what it should be."""
+    part = config.get(name)
+    return part if isinstance(part, dict) else {}
 
 
 def version_number(text: str) -> tuple[int, ...]:
@@ -207,11 +238,11 @@ def gemma_config(text_encoder: Path) -> dict:
             config = json.loads(read_header(text_encoder, "text encoder").metadata[GEMMA_CONFIG])
         else:
             config = json.loads((text_encoder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, RecursionError):
         return {}
     return config if isinstance(config, dict) else {}
 
 
 def gemma_layers(text_encoder: Path) -> int:
     """How many layers the language model has."""
-    return gemma_config(text_encoder).get("text_config", {}).get("num_hidden_layers", 48)
+    return part_of(gemma_config(text_encoder), "text_config").get("num_hidden_layers", 48)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from ..errors import DoesNotFit, LoraNotStreamable, PrecisionDoesNotFit
+from ..errors import DoesNotFit, LoraNotStreamable, NewerSdkNeeded, OffloadNeeded, PrecisionDoesNotFit
 from ..report import Line, line
 from . import fit_phases
 from .abilities import install_line
@@ -39,8 +39,8 @@ def plan_memory(models: ModelSet, checkpoint: CheckpointFacts, shot: Shot, machi
     encoder, keep.
 
     Assumes that the transformer is loaded alone (``fit_load``), and what ``residents`` keeps where.
-    "auto" offload (SDK 1.2, CUDA): none if the stages fit, else cpu if the weights fit in main memory, else disk;
-    never disk with a LoRA that is translated while it loads.
+    "auto" offload (SDK 1.2, CUDA): none if the stages fit, and the text encoder on the device or in main memory; else
+    cpu if the weights fit in main memory, else disk; never disk with a LoRA that is translated while it loads.
     Reads headers only. Raises DoesNotFit, ModelFileMissing, TextEncoderIncomplete, NotSafetensors, LoraNotStreamable,
     and what ``match_lora`` raises.
     """
@@ -111,6 +111,9 @@ class _Planning:
             lines=(),
             offload=budget.offload,
         )
+        if budget.offload == "disk":
+            whole = budget.sizes("fp8" if budget.weighed.has_8_bit else "bf16")[fit_phases.TRANSFORMER]
+            warned = [line("fit-reads-each-pass", size=whole / GIB), *warned]
         return replace(plan, lines=(summary(plan), *self.decisions, *warned))
 
     def _precision(self) -> str:
@@ -148,32 +151,39 @@ class _Planning:
         return may_choose and self.machine.device == "cuda" and self.budget.weighed.widths.abilities.streams
 
     def _needed_offload(self, precision: str) -> str:
-        """None if the stages fit as they are; from main memory if the weights fit there, else from the file.
+        """None if the stages fit as they are, and the text encoder on the device or in main memory; else from main
+        memory if the weights fit there, else from the file.
 
         Where a LoRA has to be translated it is main memory, even if that is short. Raises LoraNotStreamable where it
         could never hold the weights.
         """
-        if self.budget.stages_fit(precision):
+        budget, machine = self.budget, self.machine
+        from_file = budget.streaming_ram(precision, "cpu") + RAM_MARGIN > machine.ram_free
+        translated = budget.loras.translated
+        stages_fit = budget.stages_fit(precision)
+        if stages_fit and (self._text_encoder_fits() or (from_file and translated)):
             return "none"
-        sizes = self.budget.sizes(precision)
-        largest = max(sizes[each] for each in STREAMED)
-        from_file = largest + RAM_MARGIN > self.machine.ram_free
-        translated = self.budget.loras.translated
-        if from_file and translated and largest > self.machine.ram_total:
+        sizes = budget.sizes(precision)
+        if from_file and translated and max(sizes[each] for each in STREAMED) > machine.ram_total:
             raise LoraNotStreamable(translated[0])
         chosen = "disk" if from_file and not translated else "cpu"
+        cause = fit_phases.TEXT_ENCODER if stages_fit else fit_phases.TRANSFORMER
         self.decisions.append(
             line(
-                "fit-offload",
-                weights=sizes[fit_phases.TRANSFORMER] / GIB,
-                room=self.machine.room / GIB,
+                f"fit-offload-{'text-encoder' if stages_fit else 'transformer'}",
+                weights=sizes[cause] / GIB,
+                room=machine.room / GIB,
                 offload=chosen,
-                smaller=self.budget.weighed.streamed[precision][fit_phases.TRANSFORMER] / GIB,
+                smaller=budget.weighed.streamed[precision][cause] / GIB,
             )
         )
         if from_file and translated:
             self.decisions.append(line("fit-offload-lora", name=translated[0]))
         return chosen
+
+    def _text_encoder_fits(self) -> bool:
+        needed = self.budget.sizes("bf16")[fit_phases.TEXT_ENCODER] + self.budget.text_working()
+        return self.budget.fits(needed) or needed <= self.machine.ram_free
 
     def _refuse_what_cannot_be(self, precision: str) -> None:
         """Weights of one model that are larger than all memory there is."""
@@ -193,7 +203,16 @@ class _Planning:
             smaller = self.budget.on_device("fp8")[component]
             if precision == "bf16" and machine.device != "mps" and smaller < sizes[component] and smaller <= memory:
                 raise PrecisionDoesNotFit(**facts, smaller=smaller / GIB)
+            if self.budget.offload == "none" and self._could_stream(component, precision):
+                if self.budget.weighed.widths.abilities.streams:
+                    raise OffloadNeeded(**facts)
+                raise NewerSdkNeeded(**facts, install=install_line())
             raise DoesNotFit(**facts)
+
+    def _could_stream(self, component: str, precision: str) -> bool:
+        """Would there be room for it if its layers came one by one?"""
+        smaller = self.budget.weighed.streamed[precision].get(component)
+        return smaller is not None and self.machine.device == "cuda" and smaller <= self.machine.capacity
 
     def _text_encoder_device(self) -> str:
         machine, size = self.machine, self.budget.sizes("bf16")[fit_phases.TEXT_ENCODER]
@@ -226,7 +245,9 @@ class _Planning:
         keep = asked = self.models.keep
         while keep != "disk" and not self._can_keep(keep, precision, text_device):
             keep = WORSE_KEEP[keep]
-        if keep != asked:
+        if keep != asked and asked == "vram" and self.budget.offload != "none":
+            self.decisions.append(line("fit-keep-streamed", used=keep, offload=self.budget.offload))
+        elif keep != asked:
             needed, total = self.budget.all_weights(precision), self.machine.ram_total
             if asked == "vram":
                 needed, total = self.budget.resident(precision, text_device), self.machine.capacity

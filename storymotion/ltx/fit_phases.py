@@ -194,8 +194,8 @@ def _denoising(
 
 def _decoding(widths: Widths, shot: Shot) -> tuple[Moment, ...]:
     takes_tiles = widths.abilities.tiles_one_stage or not isinstance(shot, OneStageShot)
-    tiled = takes_tiles and shot.tiling != "off"
-    video = working.decoding(widths, *shot.rendered_size, shot.rendered_frames, tiled)
+    tiling = shot.tiling if takes_tiles else "off"
+    video = working.decoding(widths, *shot.rendered_size, shot.rendered_frames, tiling)
     sound = working.decoding_sound(working.sound_tokens(shot.rendered_frames, shot.fps))
     kept = (DECODER, SOUND_DECODER, VOCODER)
     return Moment(DECODING, (DECODER,), kept, video), Moment(DECODING, kept, kept, sound)

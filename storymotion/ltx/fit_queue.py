@@ -9,6 +9,7 @@ from ..errors import StoryMotionError
 from ..report import line
 from . import fit_working
 from .abilities import installed
+from .compiler import check_compiler
 from .fit import RAM_MARGIN, AmongOthers, plan_weighed
 from .fit_budget import RESERVE
 from .fit_phases import UPSAMPLER, models_of, prompts_of, transformers_of
@@ -137,6 +138,8 @@ class _Planner:
         plan = plan_weighed(self._weigh(checked), models, shot, self._machine, self._lora_facts(checked), among)
         if installed().generation == "1.0":  # 1.2 rounds in another way where there is no Triton
             check_fp8_loras(all_loras(models, shot), plan.precision, self._machine.device)
+        if models.compile and installed().compiles:
+            check_compiler(self._machine.device)
         return plan
 
     def _weigh(self, checked: Checked) -> Weighed:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..report import Line, line
+from .abilities import installed
 from .fit_budget import RESERVE, Budget
 from .fit_phases import Phase
 from .fit_plan import GIB, MemoryPlan
 from .meter import READING
+from .models import ModelSet
 
 
 def summary(plan: MemoryPlan) -> Line:
@@ -24,6 +26,16 @@ def summary(plan: MemoryPlan) -> Line:
         peak=plan.peak.peak / GIB,
         phase=plan.peak.name,
     )
+
+
+def way_of_computing(models: ModelSet, plan: MemoryPlan) -> str:
+    """What has to be alike for times of shots to be compared, beside pipeline and device: "fp8, offload cpu"."""
+    ways = [models.precision]
+    if plan.offload != "none":
+        ways.append(f"offload {plan.offload}")
+    if models.compile and installed().compiles:
+        ways.append("compiled")
+    return ", ".join(ways)
 
 
 def warnings(budget: Budget, phases: tuple[Phase, ...], ram: int) -> tuple[list[Line], tuple[str, ...]]:

@@ -83,14 +83,33 @@ def weigh(headers: ModelHeaders, precision: str) -> dict[str, int]:
     return sizes
 
 
-# Layers that are streamed are there in two places in turn (ltx_core.block_streaming, _DEFAULT_GPU_SLOTS).
+# Layers that are streamed are there in two places in turn (ltx_core.block_streaming, _DEFAULT_GPU_SLOTS), and from
+# the file they come through four more in main memory (DISK_CPU_SLOTS + _PREFETCH_DEPTH).
 STREAMING_SLOTS = 2
+READING_SLOTS = 4
 LAYER_NUMBER = re.compile(r"\.(?:transformer_blocks|layers)\.(\d+)\.")
 
 
-def streamed_sizes(headers: ModelHeaders, precision: str) -> dict[str, int]:
-    """Bytes that text encoder and transformer have on the device when their layers come one by one: what is around
-    the layers, and twice the largest of them."""
+@dataclass(frozen=True)
+class Layers:
+    """Bytes of a model that can be streamed: its largest layer, and all that is in no layer."""
+
+    largest: int
+    around: int
+
+    @property
+    def streamed(self) -> int:
+        """What is on the device when the layers come one by one."""
+        return self.around + STREAMING_SLOTS * self.largest
+
+    @property
+    def read_ahead(self) -> int:
+        """What is in main memory when they come from the file."""
+        return READING_SLOTS * self.largest
+
+
+def layers_of_files(headers: ModelHeaders, precision: str) -> dict[str, Layers]:
+    """Those of text encoder and transformer."""
     transformer = {
         name: _in_transformer(name, tensor, precision)
         for name, tensor in headers.checkpoint.tensors.items()
@@ -103,21 +122,27 @@ def streamed_sizes(headers: ModelHeaders, precision: str) -> dict[str, int]:
         if name.startswith(GEMMA_PARTS) and not name.startswith(TRANSFORMER) and not _is_scale(name)
     }
     return {
-        "transformer": _with_two_layers(transformer, f"{TRANSFORMER}transformer_blocks."),
-        "text_encoder": _with_two_layers(text_encoder, LANGUAGE_LAYERS),
+        "transformer": _layers(transformer, f"{TRANSFORMER}transformer_blocks."),
+        "text_encoder": _layers(text_encoder, LANGUAGE_LAYERS),
     }
 
 
-def _with_two_layers(sizes: dict[str, int], layers: str | tuple[str, ...]) -> int:
+def streamed_sizes(headers: ModelHeaders, precision: str) -> dict[str, int]:
+    """Bytes that text encoder and transformer have on the device when their layers come one by one: what is around
+    the layers, and twice the largest of them."""
+    return {kind: layers.streamed for kind, layers in layers_of_files(headers, precision).items()}
+
+
+def _layers(sizes: dict[str, int], prefixes: str | tuple[str, ...]) -> Layers:
     by_layer: dict[str, int] = {}
     around = 0
     for name, size in sizes.items():
-        number = LAYER_NUMBER.search(name) if name.startswith(layers) else None
+        number = LAYER_NUMBER.search(name) if name.startswith(prefixes) else None
         if number is None:
             around += size
         else:
             by_layer[number[1]] = by_layer.get(number[1], 0) + size
-    return around + STREAMING_SLOTS * max(by_layer.values(), default=0)
+    return Layers(max(by_layer.values(), default=0), around)
 
 
 def _is_in_transformer(name: str) -> bool:

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from . import fit_phases
 from .abilities import SDK_1_0, Abilities, installed
 from .checkpoint import CheckpointFacts
-from .fit_sizes import ModelHeaders, read_headers, streamed_sizes, transformer_size, weigh
+from .fit_sizes import ModelHeaders, layers_of_files, read_headers, transformer_size, weigh
 from .fit_working import Widths, widths_of
 from .headers import read_header
 from .lora import REFERENCE_FACTOR, match_lora
 from .lora_rules import all_loras
 from .models import ModelSet
+from .prequantised import eight_bit_weights
 from .shots import ICLoraShot, Shot
 
 
@@ -21,12 +22,15 @@ from .shots import ICLoraShot, Shot
 class Weighed:
     """What the headers say that a plan needs: ``sizes`` of the components by precision, and widths.
 
-    ``streamed``: what of them is on the device when their layers come one by one.
+    ``streamed``: what of them is on the device when their layers come one by one, and ``read_ahead``: what is in main
+    memory when they come from the file; ``has_8_bit``: weights of the checkpoint are 8-bit floats.
     """
 
     sizes: Mapping[str, Mapping[str, int]]
     widths: Widths
     streamed: Mapping[str, Mapping[str, int]]
+    read_ahead: Mapping[str, Mapping[str, int]]
+    has_8_bit: bool
 
 
 def weigh_files(models: ModelSet, checkpoint: CheckpointFacts, shot: Shot) -> Weighed:
@@ -39,8 +43,16 @@ def weigh_models(headers: ModelHeaders, abilities: Abilities = SDK_1_0) -> Weigh
     """Everything that does not depend on shot and machine."""
     half = weigh(headers, "bf16")
     fp8 = half | {fit_phases.TRANSFORMER: transformer_size(headers.checkpoint, "fp8")}
-    streamed = {precision: streamed_sizes(headers, precision) for precision in ("bf16", "fp8")}
-    return Weighed({"bf16": half, "fp8": fp8}, widths_of(headers, abilities), streamed)
+    layers = {precision: layers_of_files(headers, precision) for precision in ("bf16", "fp8")}
+    return Weighed(
+        sizes={"bf16": half, "fp8": fp8},
+        widths=widths_of(headers, abilities),
+        streamed={precision: {kind: each.streamed for kind, each in of.items()} for precision, of in layers.items()},
+        read_ahead={
+            precision: {kind: each.read_ahead for kind, each in of.items()} for precision, of in layers.items()
+        },
+        has_8_bit=eight_bit_weights(headers.checkpoint) > 0,
+    )
 
 
 @dataclass(frozen=True)

@@ -48,11 +48,16 @@ PATCH = 4
 # TilingConfig.default(): tiles of 512 pixels and 64 frames (1.2: at most 768 and 80); the chunk of all tiles of 64
 # frames is there as picture, weights, both of the chunk before and the quotient.
 CHUNK_COPIES_AT_WORK, CHUNK_COPIES_AT_END = 5.4, 6.7
-# SDK 1.2 has no weights where the masks of its tiles add up to one, which they do but for pictures seven times as wide
-# as high: only the chunk at work, the one before, and the one that was handed on, which is there in 8 bits besides.
+# SDK 1.2 has no weights where the masks of its tiles add up to one: only the chunk at work, the one before, and the one
+# that was handed on, which is there in 8 bits besides.
 LEAN_CHUNKS, LEAN_CHUNK_IN_8_BITS = 3, 0.5
-# Its tiles in latents: 80 frames that overlap by 24.
-LEAN_TILE_LATENTS, LEAN_OVERLAP_LATENTS = 10, 3
+# They do not in pictures about seven times as wide as high (or as high as wide), whose tiles, as its ``from_long_side``
+# shortens them, come to the least that there is, 3 latents that overlap by 2.
+LEAN_SHORTEST_TILE, WITH_WEIGHTS = 3, 2
+# TILINGS "small", and by how much the tiles overlap in time, in frames.
+SMALL_SIDE, SMALL_FRAMES, SMALL_OVERLAP, LEAN_OVERLAP = 256, 32, 16, 24
+# Small tiles take up to 6 % more than the rest of the formula says.
+MORE_IN_SMALL_TILES = 1.1
 # Vocoder and bandwidth extension in float32, a latent of sound (1/25 s).
 PER_SOUND_LATENT = 1_750_000
 
@@ -191,30 +196,41 @@ def upsampling(widths: Widths, tokens: int) -> int:
     return round(UPSAMPLER_COPIES * widths.upsampler * tokens * HALF)
 
 
-def decoding(widths: Widths, width: int, height: int, frames: int, tiled: bool) -> int:
-    """The video decoder: one tile and the chunks of frames that it becomes part of, or without tiles all at once."""
+def decoding(widths: Widths, width: int, height: int, frames: int, tiling: str) -> int:
+    """The video decoder: one tile and the chunks of frames that it becomes part of, or all at once ("off").
+
+    ``tiling`` is one of ``shots.TILINGS``.
+    """
     # The last layer makes 3 colours x 4 x 4 pixels of every position.
     channels = max(widths.decoder, 3 * PATCH * PATCH)
-    if not tiled:
+    if tiling == "off":
         return round(widths.decoder_copies * channels * frames * (height // PATCH) * (width // PATCH) * HALF)
-    chunk = 3 * min(frames, widths.abilities.tile_frames) * height * width * HALF
-    tile = min(frames, widths.abilities.tile_frames) * _tile_area(widths.abilities, width, height)
+    abilities = widths.abilities
+    in_a_tile = min(frames, SMALL_FRAMES if tiling == "small" else abilities.tile_frames)
+    tile_width, tile_height = (SMALL_SIDE,) * 2 if tiling == "small" else _tile_sides(abilities, width, height)
+    chunk = 3 * in_a_tile * height * width * HALF
+    tile = in_a_tile * (min(width, tile_width) // PATCH) * (min(height, tile_height) // PATCH)
     one_tile = widths.decoder_copies * channels * tile * HALF
-    if widths.abilities.lean_decoder:
-        latents = (frames - 1) / LATENT_FRAMES + 1
-        tiles_in_time = math.ceil((latents - LEAN_OVERLAP_LATENTS) / (LEAN_TILE_LATENTS - LEAN_OVERLAP_LATENTS))
-        chunks = min(LEAN_CHUNKS, max(1, tiles_in_time))
-        return round(one_tile + (chunks + LEAN_CHUNK_IN_8_BITS) * chunk)
-    return round(max(one_tile + CHUNK_COPIES_AT_WORK * chunk, CHUNK_COPIES_AT_END * chunk))
+    if tiling == "small":
+        one_tile, chunk = MORE_IN_SMALL_TILES * one_tile, MORE_IN_SMALL_TILES * chunk
+    if not abilities.lean_decoder:
+        return round(max(one_tile + CHUNK_COPIES_AT_WORK * chunk, CHUNK_COPIES_AT_END * chunk))
+    overlap = SMALL_OVERLAP if tiling == "small" else LEAN_OVERLAP
+    full_tile = SMALL_FRAMES if tiling == "small" else abilities.tile_frames
+    chunks = min(LEAN_CHUNKS, max(1, math.ceil((frames - 1 + LATENT_FRAMES - overlap) / (full_tile - overlap))))
+    shortest, side = LEAN_SHORTEST_TILE * LATENT_SIDE, min(width, height)
+    weighs = tiling != "small" and min(tile_width, tile_height) <= shortest < side
+    return round(one_tile + (WITH_WEIGHTS if weighs else 1) * (chunks + LEAN_CHUNK_IN_8_BITS) * chunk)
 
 
-def _tile_area(abilities: Abilities, width: int, height: int) -> int:
-    """Of the largest tile, in what the last layer makes pixels of. SDK 1.2 shortens the shorter side as the longer."""
+def _tile_sides(abilities: Abilities, width: int, height: int) -> tuple[int, int]:
+    """Width and height of the largest tile in pixels. SDK 1.2 shortens the shorter side as the longer."""
     side, longer = abilities.tile_side, max(width, height)
     if not abilities.lean_decoder or longer <= side:
-        return (min(height, side) // PATCH) * (min(width, side) // PATCH)
-    shorter = math.ceil(side * min(width, height) / longer / LATENT_SIDE) * LATENT_SIDE
-    return (side // PATCH) * (shorter // PATCH)
+        return side, side
+    shortened = (math.ceil(side * each / longer / LATENT_SIDE) for each in (width, height))
+    tile_width, tile_height = (LATENT_SIDE * max(LEAN_SHORTEST_TILE, latents) for latents in shortened)
+    return tile_width, tile_height
 
 
 def decoding_sound(sound: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -53,15 +54,19 @@ def read_header(path: Path, role: str) -> Header:
             if length > min(LARGEST_HEADER, size):
                 raise NotSafetensors(path.name, "it does not start with a safetensors header")
             entries = json.loads(file.read(length))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise NotSafetensors(path.name, str(error) or type(error).__name__) from None
-    metadata = entries.pop("__metadata__", {}) if isinstance(entries, dict) else None
     try:
-        tensors = {name: TensorFacts(entry["dtype"], tuple(entry["shape"])) for name, entry in (entries or {}).items()}
-        end = max((entry["data_offsets"][1] for entry in entries.values()), default=0)
+        # Texts only, as safetensors has it.
+        metadata = {name: "" + text for name, text in entries.pop("__metadata__", {}).items()}
+        tensors = {
+            name: TensorFacts(str(entry["dtype"]), tuple(operator.index(side) for side in entry["shape"]))
+            for name, entry in entries.items()
+        }
+        end = max((operator.index(entry["data_offsets"][1]) for entry in entries.values()), default=0)
     except (AttributeError, KeyError, TypeError, IndexError):
         raise NotSafetensors(path.name, "its header does not describe tensors") from None
     if 8 + length + end != size:
         reason = f"it has {size:,} bytes, but its header promises {8 + length + end:,}"
         raise NotSafetensors(path.name, reason)
-    return Header(path, tensors, metadata or {})
+    return Header(path, tensors, metadata)

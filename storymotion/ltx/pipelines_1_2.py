@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import LoraNotStreamable
+from ..errors import LengthNotPredicted, LoraNotStreamable
 from . import calls
 from .lora import match_lora
 from .lora_rules import all_loras
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     import torch
     from ltx_core.quantization import QuantizationPolicy
     from ltx_pipelines.utils.model_paths import ModelPaths
+
+
+# What a model that says how long a shot should be is allowed at the least, as the SDK has it.
+SHORTEST_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,7 @@ def _paths(models: ModelSet) -> ModelPaths:
         paths = ModelPaths.from_split(
             transformer_path=checkpoint,
             text_encoder_path=text_encoder,
-            video_vae_path=video_vae,
+            video_vae_path=video_vae or checkpoint,
             audio_vae_path=str(models.audio_vae),
         )
     if models.text_encoder.is_dir():
@@ -126,20 +130,21 @@ def _paths(models: ModelSet) -> ModelPaths:
 class Length:
     """Stands for the pipeline's DurationPredictor: loads it when it is asked, and remembers what it said.
 
-    ``frames``: None until then.
+    ``tail``: frames to render beside those, and cut off at the end. ``frames``: both together, None until then.
     """
 
-    def __init__(self, path: Path, pipeline: Any) -> None:
-        self._path, self._pipeline = path, pipeline
+    def __init__(self, path: Path, pipeline: Any, tail: int) -> None:
+        self._path, self._pipeline, self._tail = path, pipeline, tail
         self.frames: int | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> int:
-        """As DurationPredictor's."""
+        """As DurationPredictor's. Raises LengthNotPredicted when weights of it are missing."""
         from ltx_pipelines.utils.blocks import DurationPredictor
 
         predictor = DurationPredictor.from_checkpoint(str(self._path), self._pipeline.dtype, self._pipeline.device)
-        assert predictor is not None  # its weights are in the header
-        self.frames = frames = int(predictor(*args, **kwargs))
+        if predictor is None:
+            raise LengthNotPredicted(f"the duration head in {self._path.name} is not complete")
+        self.frames = frames = int(predictor(*args, **kwargs)) + self._tail
         return frames
 
 
@@ -151,8 +156,9 @@ def predict_length(checked: Checked, prepared: Prepared) -> Length | None:
     path = duration_head_of(checked.models) if shot.auto_duration else None
     if path is None:
         return None
-    prepared.arguments["num_frames"] = AutoDuration(1.0, shot.rendered_frames / shot.fps)
-    prepared.pipeline.duration_predictor = length = Length(path, prepared.pipeline)
+    longest = shot.frames / shot.fps
+    prepared.arguments["num_frames"] = AutoDuration(min(SHORTEST_SECONDS, longest), longest)
+    prepared.pipeline.duration_predictor = length = Length(path, prepared.pipeline, shot.tail_trim)
     return length
 
 

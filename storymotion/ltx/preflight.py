@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import (
+    CheckpointIncomplete,
     GuideOutsideShot,
     GuidesMissing,
     GuidesOnSameFrame,
@@ -23,7 +24,7 @@ from ..report import Line, line
 from ..shot import FRAME_GRID, check_frames, check_size
 from . import prequantised
 from .abilities import install_line, installed
-from .checkpoint import CheckpointFacts, gemma_config, gemma_shards, inspect_upscaler
+from .checkpoint import CheckpointFacts, gemma_config, gemma_shards, inspect_upscaler, version_number
 from .guidance import Resolved, resolve
 from .lora import LoraMatch, match_lora
 from .lora_rules import all_loras, check_references, check_stages
@@ -38,11 +39,13 @@ from .shots import (
     KeyframesShot,
     Shot,
 )
-from .split_files import duration_head_of, inspect_models
+from .split_files import duration_head_of, inspect_models, other_versions
 
 LARGEST_SEED = 2**64 - 1
 # The SDK accepts 0 and 1 step and decodes noise; above 200 nothing is gained.
 STEPS_RANGE = (2, 200)
+# The header's entry on Gemma, and the version from which on the SDK wants one.
+GEMMA_SOURCE, NAMES_ITS_GEMMA = "gemma_source_checkpoint", (2, 4)
 LONGEST_TAIL = 64
 # Of a guided step: with the prompt, without it, with blocks left out, and with picture and sound apart.
 MOST_PASSES = 4
@@ -132,6 +135,7 @@ def _inspect(models: ModelSet, loras: tuple[Lora, ...], stages: str) -> _Files:
     shards = gemma_shards(models.text_encoder)
     _check_gemma(models, checkpoint)
     matches = tuple(match_lora(lora, checkpoint) for lora in loras)
+    notes += other_versions(models, checkpoint)
     notes += prequantised.lines(checkpoint.header, models.precision)
     for match in matches:
         notes.extend(match.lines())
@@ -139,13 +143,32 @@ def _inspect(models: ModelSet, loras: tuple[Lora, ...], stages: str) -> _Files:
 
 
 def _check_gemma(models: ModelSet, checkpoint: CheckpointFacts) -> None:
-    """Newer checkpoints name the Gemma that they were trained with; the SDK compares when Gemma has run already."""
-    asked = json.loads(checkpoint.header.metadata.get("gemma_source_checkpoint", "null"))
-    if isinstance(asked, dict):
-        found = gemma_config(models.text_encoder).get("gemma_version")
+    """Newer checkpoints name the Gemma that they were trained with, older ones are for Gemma 3.
+
+    SDK 1.2 compares as well (``_check_gemma_version``), when Gemma has run already.
+    """
+    header, config, name = checkpoint.header, gemma_config(models.text_encoder), models.text_encoder.name
+    found = config.get("gemma_version")
+    declared = header.metadata.get(GEMMA_SOURCE)
+    if declared is not None:
+        asked = _json_object(declared)
+        if asked is None:
+            raise CheckpointIncomplete(header.path.name, f"a readable '{GEMMA_SOURCE}' entry in its header")
         if found != asked.get("gemma_version"):
-            name = models.text_encoder.name
-            raise WrongGemma(name, checkpoint.header.path.name, str(asked.get("gemma_version")), str(found or "none"))
+            raise WrongGemma(name, header.path.name, str(asked.get("gemma_version")), str(found or "none"))
+    elif version_number(checkpoint.version) >= NAMES_ITS_GEMMA:
+        if found is not None:
+            raise CheckpointIncomplete(header.path.name, f"the '{GEMMA_SOURCE}' entry of the header")
+    elif config.get("model_type", "gemma3") != "gemma3":
+        raise WrongGemma(name, header.path.name, "Gemma 3", str(config["model_type"]))
+
+
+def _json_object(text: str) -> dict | None:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _check_length(models: ModelSet, shot: Shot) -> None:
@@ -156,6 +179,9 @@ def _check_length(models: ModelSet, shot: Shot) -> None:
         raise LengthNotPredicted("this pipeline has no such input")
     if not installed().predicts_length:
         raise SdkTooOld("auto_duration", install_line())
+    late = [guide.frame for guide in shot.guides if guide.frame]
+    if late:
+        raise LengthNotPredicted(f"there is a guide at frame {late[0]}, which a shorter shot would not have")
     if duration_head_of(models) is None:
         raise LengthNotPredicted("neither the checkpoint nor the chosen file has a duration head")
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     import torch
     from ltx_core.loader import KeyValueOperationResult, SDOps
 
-# What has to be undone in another way than by one multiplication: NVFP4, blocks, AWQ, zero points, bitsandbytes.
+# What has to be undone in another way than by one multiplication: NVFP4, blocks, AWQ, zero points, bitsandbytes,
+# and biases in 8 bits, which no known file has.
 STRANGE_ENDINGS = (
     ".weight_scale_2",
     ".weight_scale_inv",
@@ -29,6 +30,7 @@ STRANGE_ENDINGS = (
     ".weight_zero_point",
     ".weight_s_rel",
     ".weight.absmax",
+    ".bias_scale",
 )
 # The builders of a ModelLedger that read the checkpoint.
 BUILDERS = (

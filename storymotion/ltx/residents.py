@@ -170,7 +170,7 @@ class Residents:
         except Exception as error:
             self._failed[component] = error
             raise
-        load = Load(component.kind, time.perf_counter() - started, weight_bytes(model))
+        load = Load(component.kind, time.perf_counter() - started, _bytes_read(component, model))
         self.loads.append(load)
         log.info("Loaded %s: %.2f GB in %.1f s", load.kind, load.size / 1e9, load.seconds)
         return model
@@ -265,6 +265,14 @@ def _bytes_on(device_type: str | None, component: Component, model: Any) -> int:
     if component.offload == "cpu":
         held["cpu"] = held.get("cpu", 0) + max(0, whole - here)
     return sum(held.values()) if device_type is None else held.get(device_type, 0)
+
+
+def _bytes_read(component: Component, model: Any) -> int:
+    """Of a model that was just built; layers that come from the file while it runs are not read yet."""
+    if component.offload != "disk":
+        return weight_bytes(model)
+    tensors = [*model.parameters(), *model.buffers()]
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors if not tensor.is_meta)
 
 
 def weight_bytes(model: Any) -> int:

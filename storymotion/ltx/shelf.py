@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from .abilities import installed
 from .checkpoint import gemma_settings
 from .models import Lora
 from .preflight import Checked
@@ -79,15 +80,23 @@ def fingerprint(checked: Checked, placement: Placement, device_name: str, sdk_ve
             asdict(checked.guidance.audio),
         ],
         "precision": models.precision,
-        "streamed": placement.offload != "none",
-        "compiled": models.compile,
         "checkpoint": identity(models.checkpoint),
-        "parts": [identity(path) for path in (models.video_vae, models.audio_vae, models.duration_head) if path],
         "text_encoder": [identity(shard) for shard in checked.text_encoder_files],
         "text_encoder_settings": [identity(path) for path in gemma_settings(models.text_encoder)],
         "upscaler": identity(models.spatial_upscaler) if models.spatial_upscaler and shot.stages == "two" else None,
         "loras": _plain([lora for lora in models.loras if lora.strength]),
     }
+    head = models.duration_head if shot.auto_duration else None
+    together = inputs.pop("guidance_batch", 1)
+    later = {
+        "streamed": placement.offload != "none",
+        "compiled": models.compile and installed().compiles,
+        "parts": [identity(path) for path in (models.video_vae, models.audio_vae, head) if path],
+        "auto_duration": inputs.pop("auto_duration"),
+        "guidance_batch": together if together > 1 and installed().batches_guidance else 0,
+    }
+    # What came with SDK 1.2 and is not used has no part in it: shots that were stored before keep their names.
+    facts |= {name: value for name, value in later.items() if value}
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 

@@ -8,12 +8,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from ..errors import CheckpointIncomplete, CheckpointPrequantised, SdkTooOld, WrongKindOfModel
+from ..errors import CheckpointPrequantised, ModelPartsMissing, SdkTooOld, WrongKindOfModel
+from ..report import Line, line
 from .abilities import install_line, installed
-from .checkpoint import CONNECTORS, PARTS, TRANSFORMER, CheckpointFacts, config_of, facts_of, inspect_checkpoint
+from .checkpoint import (
+    CHECKPOINTS,
+    CONNECTORS,
+    PARTS,
+    TRANSFORMER,
+    CheckpointFacts,
+    config_of,
+    facts_of,
+    inspect_checkpoint,
+    kind_of,
+    part_of,
+    version_number,
+)
 from .headers import Header, TensorFacts, read_header
 from .models import ModelSet
 from .prequantised import find_scales
@@ -28,7 +41,7 @@ CONV_VAE = "CausalVideoAutoencoder"
 def inspect_models(models: ModelSet) -> CheckpointFacts:
     """What rendering needs to know of the checkpoint, or of the files that are one together.
 
-    Raises what ``inspect_checkpoint`` raises, and SdkTooOld for what the installed SDK cannot read.
+    Raises what ``inspect_checkpoint`` raises, ModelPartsMissing, and SdkTooOld for what the installed SDK cannot read.
     """
     alone = models.video_vae is None and models.audio_vae is None
     if not alone:
@@ -38,23 +51,38 @@ def inspect_models(models: ModelSet) -> CheckpointFacts:
         facts = inspect_checkpoint(models.checkpoint)
     else:
         _needs_1_2("A model in several files", installed().split)
-        raise CheckpointIncomplete(models.checkpoint.name, "the VAEs: choose the files of video_vae and audio_vae")
-    config = config_of(facts.header)
-    newer = "gemma_source_checkpoint" in facts.header.metadata or _vae_class(config) != CONV_VAE
+        raise ModelPartsMissing(models.checkpoint.name, "the video VAE and the audio VAE")
+    newer = "gemma_source_checkpoint" in facts.header.metadata or _vae_class(facts.header) != CONV_VAE
     if newer:
         _needs_1_2(f"'{models.checkpoint.name}' (LTX-{facts.version})", installed().knows_2_5)
     return facts
 
 
 def is_split(models: ModelSet) -> bool:
-    """Is the checkpoint of ``models`` a transformer alone?"""
+    """Does the model have an audio VAE of its own? Then the SDK wants the path of each part."""
     return models.audio_vae is not None
 
 
 def duration_head_of(models: ModelSet) -> Path | None:
-    """The file that the length of a shot can be predicted from, if there is one."""
-    path = models.duration_head or models.checkpoint
-    return path if read_header(path, "duration head").has_prefix(DURATION_HEAD) else None
+    """The file that the length of a shot can be predicted from, if there is one: the chosen one, else the checkpoint.
+
+    Raises ModelFileMissing, NotSafetensors.
+    """
+    for path in (models.duration_head, models.checkpoint):
+        if path is not None and read_header(path, "duration head").has_prefix(DURATION_HEAD):
+            return path
+    return None
+
+
+def other_versions(models: ModelSet, checkpoint: CheckpointFacts) -> tuple[Line, ...]:
+    """A line for each VAE that was published with another version than the transformer."""
+    lines = []
+    for path in (models.video_vae, models.audio_vae):
+        version = read_header(path, "VAE").metadata.get("model_version", "") if path else ""
+        if path and version_number(version) and version_number(version) != version_number(checkpoint.version):
+            facts = {"name": path.name, "version": version, "wanted": checkpoint.version}
+            lines.append(line("vae-version", **facts, checkpoint=models.checkpoint.name))
+    return tuple(lines)
 
 
 def _needs_1_2(what: str, can: bool) -> None:
@@ -71,15 +99,14 @@ def _is_transformer_alone(path: Path) -> bool:
 def _inspect_several(models: ModelSet) -> CheckpointFacts:
     main = read_header(models.checkpoint, "checkpoint")
     tensors, config = dict(main.tensors), dict(config_of(main))
-    if not main.has_prefix(f"{TRANSFORMER}transformer_blocks."):
-        raise WrongKindOfModel(main.path.name, "the checkpoint", "no LTX-2 transformer", "a file of diffusion_models")
+    if kind_of(main) not in CHECKPOINTS:
+        raise WrongKindOfModel(main.path.name, "the checkpoint", kind_of(main), "a file of diffusion_models")
     if models.video_vae is not None:
-        vae = _part(models.video_vae, "video VAE")
-        named = {_with_vae(name): facts for name, facts in vae.tensors.items()}
-        tensors = _replaced(tensors, ("vae.",), named)
-        config["vae"] = config_of(vae).get("vae", {})
+        vae = _part(models.video_vae, "video VAE", ("vae.encoder.", "vae.decoder."), ("vae",))
+        tensors = _replaced(tensors, ("vae.",), vae.tensors)
+        config["vae"] = config_of(vae)["vae"]
     if models.audio_vae is not None:
-        audio = _part(models.audio_vae, "audio VAE")
+        audio = _part(models.audio_vae, "audio VAE", ("audio_vae.decoder.", VOCODER), ("audio_vae", "vocoder"))
         tensors = _replaced(tensors, ("audio_vae.", VOCODER), audio.tensors)
         config |= {name: part for name, part in config_of(audio).items() if name in ("audio_vae", "vocoder")}
     if models.text_encoder.is_file():
@@ -89,12 +116,22 @@ def _inspect_several(models: ModelSet) -> CheckpointFacts:
     header = Header(main.path, tensors, metadata)
     missing = [part for prefix, part in PARTS.items() if not header.has_prefix(prefix)]
     if missing:
-        raise CheckpointIncomplete(main.path.name, ", ".join(missing) + " (in no file that was chosen)")
+        raise ModelPartsMissing(main.path.name, ", ".join(missing) + " (in no file that was chosen)")
     return facts_of(header)
 
 
-def _part(path: Path, role: str) -> Header:
+def _part(path: Path, role: str, prefixes: tuple[str, ...], configured: tuple[str, ...]) -> Header:
+    """A VAE with everything that belongs to it, the prefix "vae." added where a file leaves it away."""
     header = read_header(path, role)
+    if role == "video VAE":
+        header = replace(header, tensors={_with_vae(name): facts for name, facts in header.tensors.items()})
+    missing = [PARTS[prefix] for prefix in prefixes if not header.has_prefix(prefix)]
+    if len(missing) == len(prefixes):
+        raise WrongKindOfModel(path.name, f"the {role}", kind_of(header), f"an LTX-2 {role}")
+    lacking = [part for part in configured if not part_of(config_of(header), part)]
+    missing += [f"'{part}' in the 'config' entry of its header" for part in lacking]
+    if missing:
+        raise ModelPartsMissing(path.name, ", ".join(missing))
     if find_scales(header):
         raise CheckpointPrequantised(path.name, f"a {role} has to be bf16")
     return header
@@ -112,5 +149,5 @@ def _replaced(
     return kept | {name: facts for name, facts in others.items() if name.startswith(prefixes)}
 
 
-def _vae_class(config: dict[str, Any]) -> str:
-    return config.get("vae", {}).get("_class_name", CONV_VAE)
+def _vae_class(header: Header) -> str:
+    return part_of(config_of(header), "vae").get("_class_name", CONV_VAE)

@@ -56,12 +56,13 @@ def small_tiles() -> Any:
     return vars(sdk)["TileSizeConfig"](frames=size(32, 16), height=size(256, 64), width=size(256, 64))
 
 
-def decoding_of(decoder: Any) -> Callable[[Any, bool], Any]:
-    """How the pipelines decode a latent with ``decoder``, in the default tiles or whole: chunks in 8 bits."""
+def decoding_of(decoder: Any) -> Callable[[Any, str], Any]:
+    """How the pipelines decode a latent with ``decoder`` and a name of TILINGS: chunks in 8 bits."""
     from ltx_core.model import video_vae as sdk
 
     if IS_1_0:
-        return lambda latent, tiled: sdk.decode_video(latent, decoder, sdk.TilingConfig.default() if tiled else None)
+        tiles = {"auto": sdk.TilingConfig.default(), "small": small_tiles(), "off": None}
+        return lambda latent, tiling: sdk.decode_video(latent, decoder, tiles[tiling])
     from ltx_core.types import VIDEO_SCALE_FACTORS
 
     from storymotion.ltx import sdk_1_2
@@ -72,14 +73,15 @@ def decoding_of(decoder: Any) -> Callable[[Any, bool], Any]:
     are_complementary = _with_numbers(conv_video_decoder.masks_are_complementary)
     size = vars(sdk)["DimensionSizeConfig"]
 
-    def decode(latent: Any, tiled: bool) -> Any:
+    def decode(latent: Any, tiling: str) -> Any:
         height, width = (side * 32 for side in latent.shape[-2:])
         # As AUTO_TILING comes out for this decoder (ltx_pipelines.utils.helpers, tiling_config_for_vae).
-        tiles = vars(sdk)["TileSizeConfig"].from_long_side(
+        auto = vars(sdk)["TileSizeConfig"].from_long_side(
             long_side=size(768, 64), height=height, width=width, scale_factors=VIDEO_SCALE_FACTORS, frames=size(80, 24)
         )
         with patch.object(conv_video_decoder, "masks_are_complementary", are_complementary):
-            yield from sdk_1_2._in_8_bits(in_place.decode_video(latent, tiles if tiled else None))
+            tiles = {"auto": auto, "small": small_tiles(), "off": None}
+            yield from sdk_1_2._in_8_bits(in_place.decode_video(latent, tiles[tiling]))
 
     return decode
 

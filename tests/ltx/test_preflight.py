@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
 import shutil
+import sys
+import types
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +21,13 @@ from safetensors.torch import load_file, save_file
 
 from dev.tiny_models import TinyModels
 from storymotion import errors
+from storymotion.ltx.compiler import check_compiler
 from storymotion.ltx.models import Lora, ModelSet
 from storymotion.ltx.preflight import check
 from storymotion.ltx.render import render_shot
 from storymotion.ltx.shots import DistilledShot, Guide, TwoStageShot
 
-from .sdk_parts import IS_1_0
+from .sdk_parts import IS_1_0, only_1_2
 
 WRONG_SHOTS: list[tuple[dict[str, Any], type[errors.StoryMotionError], str]] = [
     ({"width": 96}, errors.SizeNotMultiple, "width of the shot is 96 pixels, which is not a multiple of 64"),
@@ -196,6 +201,60 @@ def test_wrong_files(
         assert weight_reads == [], name
 
 
+BROKEN_HEADERS: dict[str, Any] = {
+    "a list": [],
+    "nothing": None,
+    "metadata that are a list": {"__metadata__": [1]},
+    "metadata that are numbers": {"__metadata__": {"config": 5}},
+    "a shape of words": {"a": {"dtype": "BF16", "shape": ["x"], "data_offsets": [0, 0]}},
+    "offsets that are words": {"a": {"dtype": "BF16", "shape": [0], "data_offsets": ["0", "0"]}},
+    "brackets without end": "[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("header", BROKEN_HEADERS.values(), ids=BROKEN_HEADERS)
+def test_a_header_of_another_form(models: ModelSet, distilled: DistilledShot, tmp_path: Path, header: Any) -> None:
+    text = (header if isinstance(header, str) else json.dumps(header)).encode()
+    path = tmp_path / "broken.safetensors"
+    path.write_bytes(len(text).to_bytes(8, "little") + text)
+    for socket in ("checkpoint", "spatial_upscaler"):
+        with pytest.raises(errors.NotSafetensors, match=r"'broken\.safetensors'"):
+            check(replace(models, **{socket: path}), distilled)
+
+
+WRONG_CONFIGS: dict[str, tuple[dict[str, Any], str]] = {
+    "a transformer that is a word": ({"transformer": "x"}, "the 'config' entry"),
+    "layers in words": ({"transformer": {"num_layers": "many"}}, "the 'config' entry"),
+    "far too many layers": ({"transformer": {"num_layers": 10**12}}, "the 'config' entry"),
+    "no VAE": ({"vae": None}, "a readable 'vae' in its 'config'"),
+    "a vocoder that is a list": ({"vocoder": []}, "a readable 'vocoder' in its 'config'"),
+}
+
+
+@pytest.mark.parametrize(("change", "lacks"), WRONG_CONFIGS.values(), ids=WRONG_CONFIGS)
+def test_a_config_of_another_form(
+    models: ModelSet, distilled: DistilledShot, tmp_path: Path, change: dict[str, Any], lacks: str
+) -> None:
+    def changed(_: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
+        metadata["config"] = json.dumps(json.loads(metadata["config"]) | change)
+
+    path = rewritten(models.checkpoint, tmp_path / "odd.safetensors", changed)
+    with pytest.raises(errors.CheckpointIncomplete, match=lacks):
+        check(replace(models, checkpoint=path), distilled)
+
+
+@pytest.mark.parametrize("entry", ["not json", "[1]"])
+def test_an_entry_on_gemma_that_says_nothing(
+    models: ModelSet, distilled: DistilledShot, tmp_path: Path, entry: str
+) -> None:
+    def changed(_: dict[str, torch.Tensor], metadata: dict[str, str]) -> None:
+        metadata["gemma_source_checkpoint"] = entry
+
+    path = rewritten(models.checkpoint, tmp_path / "odd.safetensors", changed)
+    with pytest.raises((errors.CheckpointIncomplete, errors.SdkTooOld), match=r"odd\.safetensors"):
+        check(replace(models, checkpoint=path), distilled)
+
+
 def test_trained_compression_follows_the_version(models: ModelSet, distilled: DistilledShot, guide: Guide) -> None:
     checked = check(models, replace(distilled, guides=(replace(guide, frame=-1),)))
     assert checked.checkpoint.version == "2.3.0"
@@ -281,3 +340,68 @@ class TestLora:
     def test_strength_0_is_reported(self, models: ModelSet, tiny: TinyModels, distilled: DistilledShot) -> None:
         codes = [note.code for note in check(models.with_lora(Lora(tiny.style_lora, 0.0)), distilled).notes]
         assert codes == ["lora-match", "lora-off"]
+
+
+# --- torch.compile -------------------------------------------------------------------------------------------------
+
+
+def fake_compiler(folder: Path, name: str) -> str:
+    file = folder / (f"{name}.exe" if sys.platform == "win32" else name)
+    file.write_text("", encoding="utf-8")
+    file.chmod(0o755)
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    ("device", "platform", "there", "chosen", "missing"),
+    [
+        ("cpu", "linux", "g++", None, None),
+        ("cpu", "linux", "gcc", None, r"a C\+\+ compiler \(g\+\+\)"),
+        ("cpu", "linux", "g++", "my-c++", "'my-c\\+\\+' is not there"),
+        ("cpu", "linux", "my-c++", "my-c++", None),
+        ("cpu", "win32", "g++", None, r"a C\+\+ compiler \(cl\)"),
+        ("cpu", "darwin", "clang++", None, None),
+        ("cuda", "linux", "clang", None, None),
+        ("cuda", "linux", "g++", None, r"a C compiler \(gcc or clang\)"),
+        ("cuda", "win32", "nothing", None, None),
+        ("mps", "darwin", "nothing", None, None),
+    ],
+)
+def test_a_compiler_is_looked_for_before_anything_is_loaded(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    device: str,
+    platform: str,
+    there: str,
+    chosen: str | None,
+    missing: str | None,
+) -> None:
+    monkeypatch.setenv("PATH", fake_compiler(tmp_path, there))
+    for name in ("CC", "CXX"):
+        monkeypatch.delenv(name, raising=False)
+        if chosen:
+            monkeypatch.setenv(name, chosen)
+    monkeypatch.setitem(sys.modules, "triton", types.ModuleType("triton"))
+    monkeypatch.setattr(sys.modules["triton"], "__spec__", ModuleSpec("triton", None), raising=False)
+    if missing is None:
+        check_compiler(device, platform)
+    else:
+        with pytest.raises(errors.CompilerMissing, match=missing):
+            check_compiler(device, platform)
+
+
+def test_triton_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(errors.CompilerMissing, match="Triton"):
+        check_compiler("cuda", "win32")
+
+
+@only_1_2
+def test_without_a_compiler_nothing_is_loaded(
+    models: ModelSet, distilled: DistilledShot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weight_reads: list[int]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    with pytest.raises(errors.CompilerMissing, match="switch compile off"):
+        render_shot(replace(models, compile=True), distilled, device="cpu")
+    assert weight_reads == []

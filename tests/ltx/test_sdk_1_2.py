@@ -24,7 +24,7 @@ from storymotion import errors
 from storymotion.ltx import names_1_2, sdk_1_2
 from storymotion.ltx.fit_plan import GIB, Machine
 from storymotion.ltx.fit_queue import plan_queue
-from storymotion.ltx.fit_sizes import ModelHeaders, streamed_sizes, weigh
+from storymotion.ltx.fit_sizes import ModelHeaders, component_sizes, streamed_sizes, weigh
 from storymotion.ltx.headers import read_header
 from storymotion.ltx.models import Lora, ModelSet
 from storymotion.ltx.preflight import Checked, check
@@ -125,6 +125,10 @@ def test_streamed_models_are_loaded_once_for_all_scenes(
     for shot, outcome in zip(shots, queue.outcomes):
         assert isinstance(outcome, RenderedShot), outcome
         assert same(outcome, *call_sdk(models, shot, distilled_lora=(tiny.distilled_lora, 0.6)))
+    # What streams from the file is read while the shots are made, not before.
+    whole = component_sizes(check(models, two_stage).checkpoint, models.text_encoder, None, "bf16")
+    loaded = {load.kind: load.size for load in queue.loads}
+    assert (loaded["transformer"] < whole["transformer"]) == (offload == "disk")
     assert (residents.bytes_held() == 0) == (keep == "disk")
     if keep == "ram" and offload == "cpu":
         # Every layer once, and not once more for the place that it is brought to.
@@ -282,8 +286,8 @@ def test_scenes_are_streamed_from_main_memory_where_a_lora_of_one_needs_it(
         assert queue is not None and not refused
         return queue.plan.offload, [line.code for line in queue.plan.lines if line.code.startswith("fit-offload")]
 
-    assert planned(auto) == planned(auto, auto) == ("disk", ["fit-offload"])
-    assert planned(translated) == ("cpu", ["fit-offload", "fit-offload-lora"])
+    assert planned(auto) == planned(auto, auto) == ("disk", ["fit-offload-transformer"])
+    assert planned(translated) == ("cpu", ["fit-offload-transformer", "fit-offload-lora"])
     assert planned(translated, translated) == planned(translated)
     for other in (auto, from_file):
         assert planned(other, translated) == planned(translated, other) == ("cpu", ["fit-offload-lora"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ from storymotion.ltx.sdk import NewFrames
 from storymotion.ltx.shelf import fingerprint
 from storymotion.ltx.shots import DistilledShot, Guide, TwoStageShot
 
+from .sdk_parts import IS_1_0
 from .test_load_once import PIPELINES, Story, shots_of
 
 CPU = Placement("cpu", "cpu", "ram")
@@ -184,7 +186,14 @@ def test_whatever_shapes_a_shot_changes_its_name(
         "device": name_of(models, shot, device="a GPU"),
         "text encoder's device": name_of(models, shot, Placement("cpu", "cuda", "ram")),
         "SDK": name_of(models, shot, sdk="2"),
+        "streaming": name_of(models, shot, Placement("cpu", "cpu", "disk", offload="cpu")),
     }
+    if not IS_1_0:
+        others |= {
+            "compilation": name_of(replace(models, compile=True), shot),
+            "passes together": name_of(models, replace(shot, guidance_batch=2)),
+            "another VAE": name_of(replace(models, video_vae=models.checkpoint), shot),
+        }
     for path in (models.checkpoint, models.spatial_upscaler, models.loras[0].path, models.text_encoder):
         assert path is not None
         file = path / "model.safetensors" if path.is_dir() else path
@@ -192,6 +201,28 @@ def test_whatever_shapes_a_shot_changes_its_name(
         others[file.name] = name_of(models, shot)
     names = [same, *others.values()]
     assert len(set(names)) == len(names), {what: name for what, name in others.items() if names.count(name) > 1}
+
+
+def test_what_the_sdk_cannot_do_does_not_shape_it(own_models: tuple[ModelSet, TwoStageShot]) -> None:
+    models, shot = own_models
+    same = name_of(models, shot)
+    assert name_of(replace(models, offload="disk", duration_head=models.checkpoint), shot) == same
+    if IS_1_0:
+        assert name_of(replace(models, compile=True), replace(shot, guidance_batch=4)) == same
+
+
+def test_shots_that_were_stored_before_sdk_1_2_keep_their_names(
+    own_models: tuple[ModelSet, TwoStageShot], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named: list[Any] = []
+    dumps = json.dumps
+    monkeypatch.setattr(json, "dumps", lambda value, **options: named.append(value) or dumps(value, **options))
+    name_of(*own_models)
+    facts = named[-1]
+    then = "checkpoint device guidance loras packages pipeline precision recipe sdk shot text_encoder"
+    assert facts.keys() == {*then.split(), "text_encoder_settings", "torch", "upscaler"}
+    one = "prompt width height frames fps seed guides enhance_prompt tail_trim tiling negative_prompt steps"
+    assert facts["shot"].keys() == {*one.split(), "distilled_lora"}
 
 
 def test_what_does_not_shape_it_does_not(own_models: tuple[ModelSet, TwoStageShot], tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from dev.direct_sdk import call_sdk
+from dev.tiny_models import TinyModels
 from storymotion import errors
 from storymotion.ltx.abilities import INSTALL_1_2
 from storymotion.ltx.fit_sizes import component_sizes
@@ -114,18 +115,82 @@ def test_another_video_vae(models: ModelSet, parts: ModelSet, distilled: Distill
 def test_parts_that_are_missing(
     parts: ModelSet, distilled: DistilledShot, weight_reads: list[int], tmp_path: Path
 ) -> None:
-    with pytest.raises(errors.CheckpointIncomplete, match="choose the files of video_vae and audio_vae"):
+    with pytest.raises(errors.ModelPartsMissing, match="lacks: the video VAE and the audio VAE"):
         render_shot(replace(parts, video_vae=None, audio_vae=None), distilled)
-    with pytest.raises(errors.CheckpointIncomplete, match="the audio decoder, the vocoder"):
+    with pytest.raises(errors.ModelPartsMissing, match="the audio decoder, the vocoder"):
         render_shot(replace(parts, audio_vae=None), distilled)
-    with pytest.raises(errors.CheckpointIncomplete, match="the video encoder, the video decoder"):
-        render_shot(replace(parts, video_vae=parts.audio_vae), distilled)
-    with pytest.raises(errors.WrongKindOfModel, match="no LTX-2 transformer"):
-        assert parts.video_vae is not None
-        render_shot(replace(parts, checkpoint=parts.video_vae), distilled)
+    with pytest.raises(errors.ModelPartsMissing, match="the video encoder, the video decoder"):
+        render_shot(replace(parts, video_vae=None), distilled)
     with pytest.raises(errors.TextEncoderIncomplete, match="gemma_config"):
         render_shot(replace(parts, text_encoder=parts.checkpoint), distilled)
     assert weight_reads == []
+
+
+@only_1_2
+@pytest.mark.parametrize("socket", ["checkpoint", "video_vae", "audio_vae"])
+def test_a_file_in_the_wrong_socket_is_named_and_so_is_what_it_is(
+    parts: ModelSet, tiny: TinyModels, distilled: DistilledShot, weight_reads: list[int], socket: str
+) -> None:
+    files = {
+        "a transformer alone": parts.checkpoint,
+        "a video VAE": parts.video_vae,
+        "an audio VAE": parts.audio_vae,
+        "a LoRA": tiny.style_lora,
+        "a latent upscaler": parts.spatial_upscaler,
+        "a text encoder": parts.text_encoder / "model.safetensors",
+    }
+    for kind, path in files.items():
+        assert path is not None
+        if path == getattr(parts, socket):
+            continue
+        with pytest.raises(errors.WrongKindOfModel, match=f"'{path.name}' was chosen as .* but it is {kind}"):
+            render_shot(replace(parts, **{socket: path}), distilled)
+    assert weight_reads == []
+
+
+@only_1_2
+@pytest.mark.parametrize("role", ["video_vae", "audio_vae"])
+def test_a_vae_that_cannot_be_built(
+    parts: ModelSet, distilled: DistilledShot, weight_reads: list[int], tmp_path: Path, role: str
+) -> None:
+    """Programs that repack a VAE leave its config away, without which the SDK builds another one."""
+    whole = getattr(parts, role)
+    bare, half = tmp_path / "bare.safetensors", tmp_path / "half.safetensors"
+    save_file(load_file(whole), bare)
+    with pytest.raises(
+        errors.ModelPartsMissing, match=rf"'bare\.safetensors' lacks: '{role.removeprefix('video_')}' in"
+    ):
+        render_shot(replace(parts, **{role: bare}), distilled)
+    kept = {name: each for name, each in load_file(whole).items() if "vocoder" not in name and "encoder." not in name}
+    save_file(kept, half, metadata_of(whole))
+    with pytest.raises(errors.ModelPartsMissing, match=r"'half\.safetensors' lacks: the (vocoder|video encoder)\."):
+        render_shot(replace(parts, **{role: half}), distilled)
+    assert weight_reads == []
+
+
+@only_1_2
+def test_a_vae_of_another_version_is_reported(parts: ModelSet, distilled: DistilledShot, tmp_path: Path) -> None:
+    assert parts.video_vae is not None
+    newer = tmp_path / "newer.safetensors"
+    save_file(load_file(parts.video_vae), newer, metadata_of(parts.video_vae) | {"model_version": "2.5.0"})
+    (note,) = check(replace(parts, video_vae=newer), distilled).notes
+    assert (note.code, note.values["name"], note.values["version"]) == ("vae-version", "newer.safetensors", "2.5.0")
+    assert check(parts, distilled).notes == ()
+
+
+@only_1_2
+def test_files_by_any_name_and_twice(models: ModelSet, parts: ModelSet, distilled: DistilledShot) -> None:
+    assert parts.video_vae is not None and parts.audio_vae is not None
+    korean = parts.video_vae.rename(parts.video_vae.with_name("\ube44\ub514\uc624 VAE.safetensors"))
+    wanted = render_shot(models, distilled)
+    # A full checkpoint is a VAE as well; with an audio VAE alone it still has its own video VAE.
+    for chosen in (
+        replace(parts, video_vae=korean),
+        replace(models, audio_vae=parts.audio_vae),
+        replace(parts, video_vae=models.checkpoint, audio_vae=models.checkpoint),
+    ):
+        ours = render_shot(chosen, distilled)
+        assert torch.equal(ours.frames, wanted.frames) and torch.equal(ours.waveform, wanted.waveform)
 
 
 def with_duration_head(models: ModelSet, folder: Path, seconds: float) -> ModelSet:
@@ -160,9 +225,32 @@ def test_the_model_says_how_long(models: ModelSet, tmp_path: Path, kind: type[Sh
     assert len(longest.frames) == 41, "never longer than the shot says"
     if kind is DistilledShot:
         trimmed = render_shot(chosen, replace(shot, auto_duration=True, tail_trim=8))
-        assert len(trimmed.frames) == 25
-        head = replace(models, duration_head=chosen.checkpoint)
-        assert torch.equal(render_shot(head, replace(shot, auto_duration=True)).frames, ours.frames)
+        assert len(trimmed.frames) == 33, "the tail is rendered beside what the model asks for"
+        for head in (
+            replace(models, duration_head=chosen.checkpoint),
+            replace(chosen, duration_head=models.checkpoint),
+        ):
+            assert torch.equal(render_shot(head, replace(shot, auto_duration=True)).frames, ours.frames)
+
+
+@only_1_2
+def test_the_shortest_that_a_model_may_ask_for(models: ModelSet, tmp_path: Path) -> None:
+    chosen = with_duration_head(models, tmp_path, 0.01)
+    shortest = replace(DistilledShot(**MOST), auto_duration=True, tail_trim=32)
+    assert len(render_shot(chosen, shortest).frames) == 25
+    below_a_second = replace(shortest, frames=9, tail_trim=0)
+    assert len(render_shot(chosen, below_a_second).frames) == 9
+
+
+@only_1_2
+def test_a_duration_head_without_all_its_weights(models: ModelSet, tmp_path: Path) -> None:
+    chosen = with_duration_head(models, tmp_path, 1.4).checkpoint
+    torn = tmp_path / "torn.safetensors"
+    tensors = load_file(chosen)
+    del tensors["duration_head.mlp_out.bias"]
+    save_file(tensors, torn, metadata_of(chosen))
+    with pytest.raises(errors.LengthNotPredicted, match=r"torn\.safetensors is not complete"):
+        render_shot(replace(models, duration_head=torn), replace(DistilledShot(**MOST), auto_duration=True))
 
 
 @only_1_2
@@ -171,6 +259,8 @@ def test_where_nothing_says_how_long(models: ModelSet, guide: Guide, weight_read
         render_shot(models, DistilledShot(**MOST, auto_duration=True))
     with pytest.raises(errors.LengthNotPredicted, match="no such input"):
         render_shot(models, KeyframesShot(**MOST, guides=(guide,), auto_duration=True))
+    with pytest.raises(errors.LengthNotPredicted, match="a guide at frame 40"):
+        render_shot(models, DistilledShot(**MOST, guides=(replace(guide, frame=-1),), auto_duration=True))
     assert weight_reads == []
 
 
@@ -186,6 +276,16 @@ def test_a_checkpoint_for_another_gemma(
     save_file(load_file(models.checkpoint), path, metadata)
     with pytest.raises(errors.WrongGemma, match="asks for gemma4-12b-ltx-v1 and not for none"):
         render_shot(replace(models, checkpoint=path), distilled)
+    root = Path(shutil.copytree(models.text_encoder, tmp_path / "gemma"))
+    config = json.loads((root / "config.json").read_text(encoding="utf-8")) | {"model_type": "gemma4"}
+    (root / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(errors.WrongGemma, match="asks for Gemma 3 and not for gemma4"):
+        render_shot(replace(models, text_encoder=root), distilled)
+    (root / "config.json").write_text(json.dumps(config | {"gemma_version": "v1"}), encoding="utf-8")
+    unnamed = tmp_path / "unnamed.safetensors"
+    save_file(load_file(models.checkpoint), unnamed, metadata_of(models.checkpoint) | {"model_version": "2.5.0"})
+    with pytest.raises(errors.CheckpointIncomplete, match="the 'gemma_source_checkpoint' entry"):
+        render_shot(replace(models, checkpoint=unnamed, text_encoder=root), distilled)
     assert weight_reads == []
 
 

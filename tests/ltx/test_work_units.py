@@ -65,7 +65,7 @@ def decoding(width: int, height: int, frames: int) -> int:
 
     def run() -> None:
         latent = torch.empty(1, 128, (frames - 1) // 8 + 1, height // 32, width // 32, dtype=torch.bfloat16)
-        for chunk in decode(latent, True):
+        for chunk in decode(latent, "auto"):
             del chunk
 
     return operations(run)
