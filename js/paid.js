@@ -1,11 +1,12 @@
 // Paid shots: what one costs while its inputs are changed, which gates are shut, what of today's cap is used, and
 // what was paid for and is not here yet. Nothing here sends a shot.
 import { app } from "../../scripts/app.js"
+import { badgeOf } from "./badges.js"
 import { confirmed } from "./dialogs.js"
 import { inputsOf, isLinked } from "./graph.js"
 import { watch } from "./live.js"
 import { amount } from "./money.js"
-import { addButton, addPart, panelOf, part, rows } from "./panel.js"
+import { addButton, addPart, panelOf, panelWidgetOf, part, rows } from "./panel.js"
 import { resultRows } from "./reports.js"
 import { onResult } from "./results.js"
 import { tell } from "./server.js"
@@ -30,8 +31,10 @@ app.registerExtension({
     const isShot = node.comfyClass === "StoryMotionSeedance"
     if (isShot) addUnfinished(node, panel, REFRESH_MS)
     const details = addPart(panel, "details")
+    const showBadge = badgeOf(node, panelWidgetOf(node))
     const showPrice = (got) => {
       price.replaceChildren(priceRow(got))
+      showBadge(got.answer ? say("badge", { amount: amount(got.answer) }) : "")
       details.replaceChildren(...rows((got.answer?.report ?? []).map(said)))
     }
     watch(node, quoteQuestion, showPrice, { refresh: REFRESH_MS })

@@ -10,9 +10,14 @@ fetch(new URL("./storymotion.css", import.meta.url))
   .then((rules) => sheet.replace(rules))
   .catch(() => {}) // without it the panels are plain, and say the same
 
+// The widget that holds a node's panel.
+export function panelWidgetOf(node) {
+  return node.widgets?.find((widget) => widget.name === NAME)
+}
+
 // The panel's element; `height` is the least that it gets, in pixels. A node has one panel.
 export function panelOf(node, height) {
-  const known = node.widgets?.find((widget) => widget.name === NAME)
+  const known = panelWidgetOf(node)
   if (known) return known.element
   const element = document.createElement("section")
   element.className = "storymotion-panel"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from comfy_api.latest import ComfyExtension, io
 
 from .check import StoryMotionCheckShot
+from .collect import StoryMotionSeedanceCollect
 from .encode import StoryMotionAnimationEncode
 from .guidance import StoryMotionGuidance
 from .guided import StoryMotionKeyframes, StoryMotionOneStage, StoryMotionTwoStage
@@ -15,7 +16,7 @@ from .motion import SafeMotionMapper
 from .plan import StoryMotionImageGuide, StoryMotionShotPlan
 from .routes import add_routes
 from .samples import offer_samples
-from .seedance import StoryMotionSeedance, StoryMotionSeedanceCollect, StoryMotionSeedanceQuote
+from .seedance import StoryMotionSeedance, StoryMotionSeedanceQuote
 from .shots import StoryMotionDistilled, StoryMotionICLora
 from .story import StoryMotionLoadStory
 

@@ -3,8 +3,8 @@
 Search aliases came with ComfyUI 0.10, essentials categories with 0.14.1 (comfy_api/latest/_io.py of those releases).
 Inputs that most shots leave alone are folded away by every frontend of ours, whichever ComfyUI it comes with.
 
-A price badge is left out on purpose: ComfyUI draws one only on nodes of comfy.org's own paid service, hands those
-the user's comfy.org key, and calls the price credits. The quote stands in the panel of the SeeDANCE nodes.
+ComfyUI's price badge is left out on purpose: it is drawn only on nodes of comfy.org's own paid service, which are
+handed the user's comfy.org key, and calls the price credits. js/badges.js puts the quote there as a badge of text.
 """
 
 from __future__ import annotations

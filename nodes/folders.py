@@ -39,6 +39,7 @@ def path_of(folder: str, name: str) -> Path:
     """The path of a choice. Raises NoModelFiles when the folder is empty, else ModelFileMissing."""
     import folder_paths
 
+    name = str(name)  # a workflow over the API may say anything, and ComfyUI checks V3 combos from 0.8 on only
     if folder == TEXT_ENCODERS:
         for root in folder_paths.get_folder_paths(folder):
             if name in _gemma_folders(Path(root)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -17,7 +18,7 @@ from ..storymotion.report import Line, line, speak
 from .editor_hints import with_editor_hints
 from .host import NodeProgress
 from .language import says_errors_in_users_language, user_language
-from .outcome import FINISH, outcome_of, place_of
+from .outcome import FINISH, Place, StoryOutcome, outcome_of, place_of
 from .parts import label_of, part_of
 from .saving import (
     crf_input,
@@ -28,6 +29,7 @@ from .saving import (
     next_output_file,
     on_failure_input,
 )
+from .shown import SceneRow
 from .slices import announce_slice, gather
 
 
@@ -98,7 +100,8 @@ class StoryMotionJoin(io.ComfyNode):
         shots = [(index, video) for index, (video, _) in slices]
         progress = NodeProgress()
         settings = EncodeSettings(crf=crf, audio_kbps=FILM_SETTINGS.audio_kbps)
-        outcome = outcome_of([(index, place_of(video)) for index, video in shots])
+        places = [(index, place_of(video)) for index, video in shots]
+        outcome = outcome_of(places)
         with ExitStack() as stack:
             parts = [part_of(video, label_of(video, index), stack) for index, video in shots]
             plan = plan_film(parts, mismatch, progress)
@@ -109,7 +112,18 @@ class StoryMotionJoin(io.ComfyNode):
         report = [*_lines(written, plan, settings), *outcome.report()]
         film = InputImpl.VideoFromFile(str(file.path))
         text = speak(report, user_language())
-        return io.NodeOutput([film], [text], ui=file.shown_with(text))
+        return io.NodeOutput([film], [text], ui=file.shown_with(text, _rows(places, plan, outcome)))
+
+
+def _rows(places: Sequence[tuple[int, Place]], plan: FilmPlan, outcome: StoryOutcome) -> list[SceneRow]:
+    """A row for each shot of the film and for each scene that it lacks, in the story's order."""
+    rate = float(plan.frame_rate)
+    rows = [
+        SceneRow(place.position or index + 1, "done", seconds=shot.frames / rate)
+        for (index, place), shot in zip(places, plan.shots)
+    ]
+    rows += [SceneRow(scene.position, "failed", scene.name) for scene in outcome.failed]
+    return sorted(rows, key=lambda row: row.position)
 
 
 def _require_one_value_each(inputs: list[dict[str, Any]]) -> None:

@@ -11,7 +11,7 @@ from ..storymotion.media.probe import probe
 from ..storymotion.paid.money import krw_text, usd_text
 from ..storymotion.paid.seedance.run import Collected, PaidShot
 from ..storymotion.report import Line, line
-from .scene_report import Scene
+from .scene_report import Scene, failed_row
 from .settings import cost_settings
 from .shown import SceneRow
 
@@ -62,6 +62,14 @@ def paid_row(scene: Scene, shot: PaidShot) -> SceneRow:
         krw_text="" if krw is None else krw_text(krw),
         usd_text="" if usd is None else usd_text(usd),
     )
+
+
+def rows_of_collected(collected: Sequence[Collected]) -> list[SceneRow]:
+    """A row for each unfinished shot, the oldest first; as a name it has the begin of its prompt."""
+    scenes = [Scene(position, each.row.prompt_start) for position, each in enumerate(collected, 1)]
+    return [
+        failed_row(scene) if each.shot is None else paid_row(scene, each.shot) for scene, each in zip(scenes, collected)
+    ]
 
 
 def _sum(shots: Sequence[PaidShot], failed: int) -> list[Line]:

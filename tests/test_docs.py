@@ -187,6 +187,14 @@ def test_nodes_of_the_story_workflows_are_where_the_docs_say(page: str, workflow
 
 
 @pytest.mark.parametrize("page", ["API.md", "API.ko.md"])
+def test_every_name_in_a_row_of_a_scene_is_in_the_docs(page: str) -> None:
+    source = (ROOT / "nodes" / "shown.py").read_text(encoding="utf-8")
+    fields = re.findall(r"^    (\w+): .*$", source[: source.index("def shown")], re.MULTILINE)
+    cells = re.findall(r"^\| (`[a-z_`, ]+`) \|", (ROOT / "docs" / page).read_text("utf-8"), re.MULTILINE)
+    assert sorted(name for cell in cells for name in re.findall(r"\w+", cell)) == sorted(fields)
+
+
+@pytest.mark.parametrize("page", ["API.md", "API.ko.md"])
 def test_every_route_is_in_the_docs(page: str) -> None:
     sources = [file.read_text(encoding="utf-8") for file in (ROOT / "nodes" / "routes").glob("*.py")]
     routes = [route for source in sources for route in re.findall(r'JsonRoute\("(\w+)", "([\w/]+)"', source)]

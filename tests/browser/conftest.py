@@ -12,8 +12,11 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from dev.browser import find_chromium
+from dev.fake_seedance import FakeSeedance
+from dev.fake_seedance_process import wiring
 from dev.processes import ROOT
 from dev.server import ComfyServer
+from storymotion.paid.seedance.desk import Desk
 
 from .editor import Editor
 
@@ -73,6 +76,12 @@ def editor(page: Page, comfy_server: ComfyServer) -> Editor:
     editor = Editor(page, comfy_server.address)
     editor.open()
     return editor
+
+
+@pytest.fixture
+def desk(comfy_server: ComfyServer, fake_seedance: FakeSeedance) -> Desk:
+    """The server's own journal, from this process."""
+    return Desk(comfy_server.data / "user", environ=wiring(fake_seedance.base_url, comfy_server.data))
 
 
 @pytest.fixture(scope="session")

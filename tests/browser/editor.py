@@ -15,6 +15,9 @@ SETTINGS = {
     "Comfy.VueNodes.Enabled": False,
     "Comfy.Workflow.Persist": False,
 }
+# The first workflow comes last: what is done to the page before it is undone. The editor 1.33 opens none.
+READY = """() => Boolean(window.app?.graph && app.canvas && LiteGraph.registered_node_types['SafeMotionMapper']
+    && (app.extensionManager.workflow.activeWorkflow || __COMFYUI_FRONTEND_VERSION__.startsWith("1.33.")))"""
 # Values travel as JSON text: playwright would turn `undefined` into null, which the editor takes for a broken workflow.
 SUMMARY = """() => JSON.stringify({
     types: app.graph.nodes.map(node => node.type),
@@ -48,10 +51,7 @@ class Editor:
         answer = self.page.request.post(f"{self.address}/settings", data=SETTINGS | look | {"Comfy.Locale": locale})
         assert answer.ok, answer.status
         self.page.goto(self.address)
-        self.page.wait_for_function(
-            "() => Boolean(window.app?.graph && app.canvas && LiteGraph.registered_node_types['SafeMotionMapper'])",
-            timeout=SECONDS_TO_OPEN * 1000,
-        )
+        self.page.wait_for_function(READY, timeout=SECONDS_TO_OPEN * 1000)
 
     def load(self, workflow: dict[str, Any]) -> None:
         """Open a workflow (editor's format) in a new tab."""

@@ -13,7 +13,6 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from dev.fake_seedance import FakeSeedance
-from dev.fake_seedance_process import wiring
 from dev.processes import ROOT
 from dev.server import ComfyServer
 from storymotion.cost import CostSettings
@@ -33,12 +32,6 @@ Screenshot = Callable[[Page, str], Path]
 TEXTS = json.loads((ROOT / "js" / "texts" / "en.json").read_text(encoding="utf-8"))
 
 
-@pytest.fixture
-def desk(comfy_server: ComfyServer, fake_seedance: FakeSeedance) -> Desk:
-    """The server's own journal, from this process."""
-    return Desk(comfy_server.data / "user", environ=wiring(fake_seedance.base_url, comfy_server.data))
-
-
 @pytest.fixture(params=["classic", "vue"])
 def either(request: pytest.FixtureRequest, page: Page, comfy_server: ComfyServer) -> Editor:
     """The editor with an empty graph, in both ways of drawing nodes."""
@@ -53,7 +46,7 @@ def price_line(desk: Desk, currency: str = "both", **asked: Any) -> str:
     per_8s = price.usd * 8 / price.seconds
     figures = {
         "both": [both(price.usd, price.krw), both(per_8s, price.krw_per_8s)],
-        "KRW": [f"{krw_text(price.krw)} KRW", f"{krw_text(price.krw_per_8s)} KRW"],
+        "KRW": [f"{won(price.krw)} KRW", f"{won(price.krw_per_8s)} KRW"],
         "USD": [f"{usd_text(price.usd)} USD", f"{usd_text(per_8s)} USD"],
     }[currency]
     return TEXTS["quote"].format(amount=figures[0], per8s=figures[1])
@@ -61,7 +54,12 @@ def price_line(desk: Desk, currency: str = "both", **asked: Any) -> str:
 
 def both(usd: Decimal, krw: Decimal) -> str:
     """An amount in both currencies, as the editor shows it at first."""
-    return TEXTS["amount-both"].format(usd=usd_text(usd), krw=krw_text(krw))
+    return TEXTS["amount-both"].format(usd=usd_text(usd), krw=won(krw))
+
+
+def won(krw: Decimal) -> str:
+    """As the library writes it, its digits in groups of three."""
+    return f"{int(krw_text(krw)):,}"
 
 
 def test_the_quote_follows_the_inputs(either: Editor, desk: Desk) -> None:
@@ -106,8 +104,11 @@ def test_a_lock_says_why_and_the_day_what_is_left(
     spent = _spent_today(desk)
     assert spent > 0
     expect(either.panel().locator(".storymotion-today")).to_contain_text(f"({usd_text(spent)} USD)")
-    won = krw_text(spent * Decimal(str(CostSettings().krw_per_usd)))
-    expect(either.panel().locator(".storymotion-today")).to_contain_text(f"Today {won} KRW")
+    rate = Decimal(str(CostSettings().krw_per_usd))
+    cap = read_billing(SEEDANCE, desk.home, desk.environ).caps(SEEDANCE, desk.clock()).day
+    assert won(cap * rate) == "1,450,000"
+    today = TEXTS["today"].format(spent=both(spent, spent * rate), cap="")
+    expect(either.panel().locator(".storymotion-today")).to_contain_text(f"{today}1,450,000 KRW (1,000.0000 USD)")
     screenshot(either.page, f"paid_locked_{'vue' if either.page.locator('[data-node-id]').count() else 'classic'}")
     either.set_widgets("StoryMotionSeedance", {"max_usd": 1.0})
     expect(either.panel().get_by_role("button", name=TEXTS["lock-open"])).to_be_visible()

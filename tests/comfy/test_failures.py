@@ -60,12 +60,14 @@ def test_the_next_prompt_works(comfy_client: ComfyClient, comfy_server: ComfySer
     ("node", "name", "file", "folder"),
     [
         ("StoryMotionLTX2Model", "checkpoint", "gone.safetensors", "checkpoints"),
+        ("StoryMotionLTX2Model", "checkpoint", None, "checkpoints"),
+        ("StoryMotionLTX2Model", "checkpoint", 5, "checkpoints"),
         ("StoryMotionLTX2Model", "text_encoder", "gone", "text_encoders"),
         ("StoryMotionLTX2Model", "spatial_upscaler", "gone.safetensors", "latent_upscale_models"),
     ],
 )
 def test_missing_file_is_our_sentence_before_a_weight_is_read(
-    comfy_client: ComfyClient, distilled: Graph, node: str, name: str, file: str, folder: str
+    comfy_client: ComfyClient, distilled: Graph, node: str, name: str, file: Any, folder: str
 ) -> None:
     distilled.node(node)[name] = file
     with pytest.raises(PromptFailed) as caught:

@@ -104,6 +104,11 @@ def test_one_film_of_the_scenes_that_did_not_fail(
     good, failed = len(marks) - marks.count("."), marks.count(".")
     assert f"film_00001_.mp4: {good} shots" in report
     assert ("copied" in report) == (encode is not None)
+    rows = [json.loads(row) for row in entry["outputs"]["3"]["storymotion"]]
+    states = {".": "failed", "s": "done"}
+    assert [(row["position"], row["state"]) for row in rows] == [(n, states[mark]) for n, mark in enumerate(marks, 1)]
+    # The shot of scene n has n frames, at 24 a second.
+    assert all(round(row["seconds"] * 24) == row["position"] for row in rows if row["state"] == "done")
     missing = [f"{place} (scene {place}): It broke" for place, mark in enumerate(marks, 1) if mark == "."]
     assert (f"{failed} of {len(marks)} scenes missing: {'; '.join(missing)}." in report) == (failed > 0)
 

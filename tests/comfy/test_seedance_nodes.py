@@ -155,6 +155,9 @@ def test_cancelled_while_running_it_says_what_will_be_charged_and_is_collected(
     receipt = text_of(entry, SHOT)
     assert all(f"Task {task} " in receipt for task in tasks) and "0 paid shots, 2 paid earlier, 0 failed" in receipt
     assert len(saved(paid.server, entry)) == 2 and rows(paid) == [State.DOWNLOADED] * 2
+    told = [json.loads(row) for row in entry["outputs"][SHOT]["storymotion"]]
+    assert sorted((row["name"], row["state"]) for row in told) == [("One.", "earlier"), ("Two.", "earlier")]
+    assert all(row["seconds"] > 0 and row["usd_text"] in receipt for row in told)
     # Both ways come to the same: queued again, nothing is sent.
     assert "0 paid shots, 2 paid earlier" in text_of(paid_client.run(graph))
     assert len(paid.charged()) == 2 and len(paid.fake.requests("create")) == 2
