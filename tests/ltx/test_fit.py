@@ -553,6 +553,14 @@ def test_main_memory_holds_what_the_sdk_streams_from() -> None:
     assert planned("bf16", "disk") / GIB == pytest.approx(4 * 738 / 1024, abs=0.01)
 
 
+def test_gemma_in_one_file_works_with_as_much(tiny: TinyModels) -> None:
+    """Its layers have other names there (``gemma_assets`` of SDK 1.2), and those of its towers are not counted."""
+    (folder,) = headers("2.3").text_encoder
+    renamed = {name.replace("language_model.model.", "model."): facts for name, facts in folder.tensors.items()}
+    one_file = replace(headers("2.3"), text_encoder=(replace(folder, tensors=renamed),))
+    assert weigh_models(one_file, SDK_1_2).widths == weigh_models(headers("2.3"), SDK_1_2).widths
+
+
 def test_keep_vram_and_streamed_weights_exclude_each_other() -> None:
     models = replace(MODELS, offload="cpu", keep="vram")
     made = plan_weighed(weigh_models(headers("2.3"), SDK_1_2), models, FIVE_SECONDS, cuda(139, 256))
