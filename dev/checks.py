@@ -10,7 +10,7 @@ from .browser import find_chromium, install_chromium
 from .comfyui import chosen_comfyui, default_comfyui
 from .environment import environment_for, prepare
 from .processes import ROOT, local_environment, run_child
-from .sdk import NOT_TESTED, chosen_tests
+from .sdk import NOT_TESTED, chosen_tests, version_of
 
 # Each may start servers of its own.
 MOST_WORKERS = 4
@@ -67,6 +67,7 @@ def run_checks(quick: bool, checks_only: bool, pytest_arguments: Sequence[str]) 
 
 def run_on_sdk(checkout: Path, quick: bool, pytest_arguments: Sequence[str]) -> int:
     """Run the tests that an SDK can change on that of ``checkout``; returns the exit code. Raises DevError."""
+    print(f"SDK {version_of(checkout)} in {checkout}", flush=True)
     environment = environment_for(chosen_comfyui(), checkout)
     prepare(environment)
     markers = ["-m", QUICK] if quick else []

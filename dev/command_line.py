@@ -31,6 +31,8 @@ def run(arguments: Sequence[str]) -> int:
     options.pytest_arguments = rest
     if rest and options.command is not _test:
         parser.error("only test takes arguments after --")
+    if options.command is _test and options.sdk is not None and options.checks_only:
+        parser.error("--sdk runs tests, --checks-only runs none")
     try:
         return options.command(options)
     except DevError as error:

@@ -15,6 +15,8 @@ PACKAGES = ("packages/ltx-core", "packages/ltx-pipelines")
 # What the SDK decides: itself, the transformers that it was written for, and the tokenizers that go with those.
 THEIRS = ("ltx-core", "ltx-pipelines", "transformers", "tokenizers")
 TESTS = ("tests/ltx", "tests/comfy", "tests/dev/test_tiny_models.py")
+# Of pytest and its plugins; what comes after one of them names no tests, even if there is a folder of that name.
+OPTIONS_WITH_VALUES = ("-k", "-m", "-n", "-p", "-c", "-o", "--ignore", "--ignore-glob", "--deselect", "--rootdir")
 NOT_TESTED = "SDK 1.2 is not tested: it is not on the package index. Give a checkout of it with --sdk to do that."
 
 
@@ -30,6 +32,12 @@ def sdk_checkout(folder: Path) -> Path:
     return folder
 
 
+def version_of(checkout: Path) -> str:
+    """What its ltx-core calls itself; "?" where that cannot be read."""
+    found = re.search(r'^version\s*=\s*"([^"]+)"', (checkout / PACKAGES[0] / "pyproject.toml").read_text("utf-8"), re.M)
+    return found[1] if found else "?"
+
+
 def requirements_with_sdk(text: str, checkout: Path) -> str:
     """The list ``text`` (in pip's format) with the SDK of ``checkout`` instead of the one that it names.
 
@@ -37,13 +45,16 @@ def requirements_with_sdk(text: str, checkout: Path) -> str:
     """
     kept = [line for line in text.splitlines() if _name(line) not in THEIRS]
     needs = b"".join((checkout / package / "pyproject.toml").read_bytes() for package in PACKAGES)
-    installed = [f"-e {(checkout / package).as_posix()}" for package in PACKAGES]
+    # As URLs, in which no blank and no # ends the path.
+    installed = [f"-e {(checkout / package).as_uri()}" for package in PACKAGES]
     return "\n".join([*kept, *installed, f"# needs {hashlib.sha256(needs).hexdigest()[:16]}"]) + "\n"
 
 
 def chosen_tests(pytest_arguments: Sequence[str]) -> list[str]:
     """The arguments, with the tests that an SDK can change where they name none."""
-    named = any((ROOT / argument.split("::")[0]).exists() for argument in pytest_arguments)
+    after = zip(["", *pytest_arguments], pytest_arguments)
+    tests = [argument.split("::")[0] for option, argument in after if option not in OPTIONS_WITH_VALUES]
+    named = any(test and (ROOT / test).exists() for test in tests)
     return [*pytest_arguments] if named else [*TESTS, *pytest_arguments]
 
 

@@ -77,7 +77,7 @@ class StoryMotionLTX2Model(io.ComfyNode):
                     default="auto",
                     optional=True,
                     tooltip="bf16 is the checkpoint as it is; fp8 halves the memory of the transformer's weights "
-                    "and costs a little quality; auto is bf16.",
+                    "and costs a little quality; auto = bf16 where it fits, else fp8.",
                 ),
                 io.Combo.Input(
                     "keep",
@@ -101,8 +101,8 @@ class StoryMotionLTX2Model(io.ComfyNode):
                     "compile",
                     default=False,
                     optional=True,
-                    tooltip="Run the transformer through torch.compile. The first shot after a start takes minutes longer, "
-                    "the next ones of any size less. Needs SDK 1.2 and a compiler.",
+                    tooltip="Run the transformer through torch.compile. The first shot after a start takes minutes "
+                    "longer, the next ones of any size less. Needs SDK 1.2 and a compiler.",
                 ),
                 io.Combo.Input(
                     "video_vae",

@@ -90,7 +90,7 @@ def options_of_every_shot() -> list[io.Input]:
 
 
 def tiling_input() -> io.Input:
-    """For the pipelines that decode in tiles; One Stage decodes the whole shot at once with SDK 1.0, and as "auto" with 1.2."""
+    """For the pipelines that can choose; One Stage decodes at once with SDK 1.0, and as "auto" with 1.2."""
     return io.Combo.Input(
         "tiling",
         options=list(TILINGS),

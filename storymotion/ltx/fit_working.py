@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from .abilities import SDK_1_0, Abilities
 from .checkpoint import TRANSFORMER
-from .fit_sizes import HALF, ModelHeaders
+from .fit_sizes import HALF, LANGUAGE_LAYERS, ModelHeaders
 from .headers import Header
 
 # ltx_core: a prompt is always padded to 1024 tokens; a video latent is 8 frames x 32 x 32 pixels.
@@ -117,7 +117,7 @@ def _language_rows(headers: tuple[Header, ...], layers: tuple[str, ...]) -> list
         tensor.shape[0]
         for header in headers
         for name, tensor in header.tensors.items()
-        if name.startswith("language_model.") and name.endswith(endings)
+        if name.startswith(LANGUAGE_LAYERS) and name.endswith(endings)
     ]
 
 

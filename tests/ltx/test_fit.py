@@ -22,7 +22,7 @@ from storymotion.errors import (
     PrecisionDoesNotFit,
     TextEncoderIncomplete,
 )
-from storymotion.ltx import compat
+from storymotion.ltx import compat, machine
 from storymotion.ltx.abilities import INSTALL_1_2, SDK_1_2, installed
 from storymotion.ltx.checkpoint import TRANSFORMER, inspect_checkpoint
 from storymotion.ltx.fit import plan_memory, plan_weighed
@@ -35,6 +35,7 @@ from storymotion.ltx.fit_weigh import LoraFacts, Weighed, weigh_models
 from storymotion.ltx.machine import within_limits
 from storymotion.ltx.meter import DECODING, READING, STAGE_1, STAGE_2
 from storymotion.ltx.models import Lora, ModelSet
+from storymotion.ltx.residents import Residents
 from storymotion.ltx.shots import (
     DistilledShot,
     Guide,
@@ -551,6 +552,46 @@ def test_main_memory_holds_what_the_sdk_streams_from() -> None:
     assert planned("fp8", "cpu", "ram") == planned("fp8", "none", "ram") + transformer["fp8"]
     # From the file: four layers on their way, 738 MiB each.
     assert planned("bf16", "disk") / GIB == pytest.approx(4 * 738 / 1024, abs=0.01)
+
+
+def test_gemma_in_one_file_works_with_as_much(tiny: TinyModels) -> None:
+    """Its layers have other names there (``gemma_assets`` of SDK 1.2), and those of its towers are not counted."""
+    (folder,) = headers("2.3").text_encoder
+    renamed = {name.replace("language_model.model.", "model."): facts for name, facts in folder.tensors.items()}
+    one_file = replace(headers("2.3"), text_encoder=(replace(folder, tensors=renamed),))
+    assert weigh_models(one_file, SDK_1_2).widths == weigh_models(headers("2.3"), SDK_1_2).widths
+
+
+def test_what_streams_stays_on_the_device_when_models_are_kept_in_main_memory() -> None:
+    weighed = weigh_models(headers("2.3"), SDK_1_2)
+    kept, not_kept = (
+        plan_weighed(weighed, replace(MODELS, offload="cpu", keep=keep), FIVE_SECONDS, cuda(79, 256))
+        for keep in ("ram", "disk")
+    )
+    streamed = weighed.streamed["bf16"]
+    # While pictures are made Gemma's layers are there too, while frames are decoded both.
+    assert kept.phases[-1].weights - not_kept.phases[-1].weights == sum(streamed.values())
+    assert kept.phases[1].weights - not_kept.phases[1].weights == streamed["text_encoder"]
+
+
+def test_weights_that_are_unfolded_are_there_twice_while_they_load() -> None:
+    eight_bit = replace(weigh_models(headers("2.3"), SDK_1_2), has_8_bit=True)
+    made = plan_weighed(eight_bit, replace(MODELS, offload="cpu", keep="disk"), FIVE_SECONDS, cuda(79, 256))
+    assert made.precision == "bf16" and made.ram > 2 * made.sizes["transformer"]
+
+
+def test_passes_that_run_together_need_more() -> None:
+    weighed, needs = weigh_models(headers("2.3"), SDK_1_2), []
+    for count in (1, 4):
+        made = plan_weighed(weighed, MODELS, two_stage(EIGHT_SECONDS, guidance_batch=count), cuda(139, 256))
+        needs.append({phase.name: phase.working for phase in made.phases})
+    assert needs[1][STAGE_1] > 3 * needs[0][STAGE_1] and needs[1][STAGE_2] == needs[0][STAGE_2]
+
+
+def test_the_machine_is_no_larger_than_its_container(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "within_limits", lambda total, available: (GIB, GIB // 2))
+    measured = machine.this_machine("cpu", Residents())
+    assert (measured.ram_total, measured.ram_free) == (GIB, GIB // 2)
 
 
 def test_keep_vram_and_streamed_weights_exclude_each_other() -> None:
