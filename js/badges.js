@@ -3,7 +3,7 @@
 import { app } from "../../scripts/app.js"
 
 // A function that shows a text there, or nothing for "". Where the editor has no badges it does nothing. `widget` is
-// one of the node's whose label nothing else shows.
+// one of the node's whose label nothing else shows (the panel is hidden from the list of inputs).
 export function badgeOf(node, widget) {
   const { LGraphBadge: Badge, LiteGraph } = globalThis
   if (typeof Badge !== "function" || !Array.isArray(node.badges)) return () => {}

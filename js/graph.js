@@ -24,10 +24,28 @@ export function inputsOf(node, names) {
   const values = {}
   const linked = []
   for (const name of names) {
-    if (isLinked(node, name)) linked.push(labelOf(node, name))
+    const outer = isLinked(node, name) ? outerWidget(node, name) : undefined
+    if (outer) values[name] = outer.value
+    else if (isLinked(node, name)) linked.push(labelOf(node, name))
     else if (valueOf(node, name) !== undefined) values[name] = valueOf(node, name)
   }
   return { values, linked }
+}
+
+// The widget of a subgraph's node that stands for an input of `node` inside it; newer editors take seeds out by
+// themselves. Undefined where it has a link of its own, and where several nodes share the subgraph.
+function outerWidget(node, name) {
+  const link = linkOf(node.graph, node.inputs.find((input) => input.name === name).link)
+  if (!link || link.origin_id !== node.graph.inputNode?.id) return undefined
+  const around = [node.graph.rootGraph, ...node.graph.rootGraph.subgraphs.values()]
+    .flatMap((graph) => graph.nodes)
+    .filter((each) => each.subgraph === node.graph)
+  const input = around.length === 1 ? around[0].inputs[link.origin_slot] : undefined
+  return input?.link == null ? around[0]?.widgets?.find((widget) => widget.name === input?.name) : undefined
+}
+
+function linkOf(graph, id) {
+  return graph.links.get?.(id) ?? graph.links[id]
 }
 
 // What the server would get of `nodes` and of all that they depend on, as far as it can be seen from here: widgets as
@@ -54,7 +72,7 @@ export function drawn(nodes) {
 }
 
 function originOf(node, input) {
-  const link = input.link == null ? undefined : node.graph.links.get?.(input.link) ?? node.graph.links[input.link]
+  const link = input.link == null ? undefined : linkOf(node.graph, input.link)
   const source = link && node.graph.getNodeById(link.origin_id)
   if (!source || !(isBypassed(source) || source.isVirtualNode)) return { source, slot: link?.origin_slot }
   const type = source.outputs[link.origin_slot].type

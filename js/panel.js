@@ -27,7 +27,14 @@ export function panelOf(node, height) {
   // Text can be selected; the node is not dragged along.
   element.addEventListener("pointerdown", (event) => event.stopPropagation())
   element.style.setProperty("--comfy-widget-min-height", String(height))
-  const options = { serialize: false, margin: MARGIN, getMinHeight: () => height + 2 * MARGIN, getValue: () => "", setValue: () => {} }
+  const options = {
+    serialize: false,
+    hideInPanel: true, // of the editor, which lists a node's inputs
+    margin: MARGIN,
+    getMinHeight: () => height + 2 * MARGIN,
+    getValue: () => "",
+    setValue: () => {},
+  }
   const widget = node.addDOMWidget(NAME, NAME, element, options)
   widget.serialize = false
   makeRoom(node)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -102,6 +103,11 @@ def test_the_price_stands_on_a_node_that_is_part_of_the_page(page: Page, comfy_s
         expect(node.get_by_text(badge_text(desk, **ASKED), exact=True)).to_be_visible()
         editor.set_widgets("StoryMotionSeedance", DEARER)
         expect(node.get_by_text(badge_text(desk, **DEARER), exact=True)).to_be_visible()
+        # The editor's list of inputs has nothing of it.
+        page.locator('[aria-label*="properties panel" i]').first.click()
+        page.evaluate("id => app.canvas.selectItems([app.graph.getNodeById(id)])", shot)
+        expect(page.get_by_test_id("properties-panel")).to_contain_text("take")
+        assert not re.search("a shot|storymotion_panel", page.get_by_test_id("properties-panel").inner_text())
         editor.set_widgets("StoryMotionSeedance", {"duration": 60})
         expect(node).not_to_contain_text("a shot")
     else:
