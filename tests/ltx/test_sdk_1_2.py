@@ -169,8 +169,7 @@ class Stopping(Recorder):
 def test_a_shot_that_was_interrupted_between_two_layers_leaves_nothing_out_of_step(
     models: ModelSet, models_dir: Path, distilled: DistilledShot, offload: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ltx_core.block_streaming.provider import WeightsProvider
-    from ltx_core.block_streaming.source import DiskWeightSource
+    from ltx_core.block_streaming.source import DiskWeightSource, PinnedWeightSource
 
     from_disk: list[int] = []
     get_from_disk = DiskWeightSource.get
@@ -189,17 +188,17 @@ def test_a_shot_that_was_interrupted_between_two_layers_leaves_nothing_out_of_st
         assert same(again, first.frames, first.waveform, first.sample_rate)
         # What is in main memory costs minutes to read; from disk there is little to read again.
         assert ("transformer" in [load.kind for load in residents.loads]) == (offload == "disk")
-    get, seen = WeightsProvider.get, list[int]()
+    source = DiskWeightSource if offload == "disk" else PinnedWeightSource
+    get, seen = source.get, list[int]()
 
     def out_of_memory(self: Any, number: int) -> Any:
         seen.append(number)
         if len(seen) == 10:
-            self._pool.acquire()
-            raise torch.OutOfMemoryError("injected")
+            raise torch.OutOfMemoryError("injected")  # by then the layer has its place on the device
         return get(self, number)
 
     with monkeypatch.context() as broken:
-        broken.setattr(WeightsProvider, "get", out_of_memory)
+        broken.setattr(source, "get", out_of_memory)
         orders = [Order(chosen, distilled), Order(chosen, replace(distilled, seed=4, prompt="another"))]
         failed, other = render_shots(orders, residents=residents).outcomes
     assert isinstance(failed, errors.RenderFailed) and isinstance(other, RenderedShot), (failed, other)
