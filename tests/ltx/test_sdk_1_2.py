@@ -150,6 +150,9 @@ def test_another_offload_lets_go_of_the_models_that_it_has_no_use_for(
         assert {load.kind for load in residents.loads} == {"text_encoder", "transformer"}
         kept = Counter(component.kind for component in residents._models)
         assert set(kept.values()) == {1} and kept["text_encoder"] == 1
+        residents.prompts.clear()
+        render_shot(replace(models, keep="ram", offload=offload), distilled, residents=residents)
+        assert residents.loads == [], "what is kept was not counted among what the shot may use"
 
 
 class Stopping(Recorder):
@@ -336,7 +339,9 @@ def test_compiled(models: ModelSet, distilled: DistilledShot, eager: Any) -> Non
         assert "transformer" in [load.kind for load in residents.loads], "one that is compiled is another one"
 
 
-def test_sizes_are_those_of_the_models_that_are_built(models: ModelSet, two_stage: TwoStageShot) -> None:
+def test_sizes_are_those_of_the_models_that_are_built(
+    models: ModelSet, two_stage: TwoStageShot, weight_reads: list[int]
+) -> None:
     residents = Residents()
     for precision in ("bf16", "fp8"):
         render_shot(replace(models, keep="ram", precision=precision), two_stage, residents=residents)
@@ -351,6 +356,7 @@ def test_sizes_are_those_of_the_models_that_are_built(models: ModelSet, two_stag
         sizes = weigh(headers, precision)
         assert loads["transformer"] == sizes["transformer"]
         if precision == "bf16":
+            assert sizes["transformer"] in weight_reads, "the connectors were read with it"
             exact = ("video_encoder", "spatial_upsampler", "gemma_embeddings_processor", "video_decoder")
             assert {kind: loads[kind] for kind in exact} == {kind: sizes[kind] for kind in exact}
         streamed = streamed_sizes(headers, precision)
