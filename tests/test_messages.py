@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import string
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
@@ -10,8 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from storymotion.errors import StoryMotionError
-from storymotion.messages import catalogue
+from storymotion.errors import RenderFailed, StoryMotionError, WrongKindOfModel
+from storymotion.ltx.checkpoint import CHECKPOINTS, PARTS
+from storymotion.ltx.meter import DECODING, READING, STAGE_1, STAGE_2
+from storymotion.ltx.names_1_2 import BUILDERS
+from storymotion.messages import OWN_WORDS, catalogue, korean_value
 from storymotion.report import line
 
 ROOT = Path(__file__).parents[1]
@@ -102,3 +106,52 @@ def test_report_lines_are_called_with_what_they_need() -> None:
             assert given == needed, f"{where}: {code.value} needs {needed}, not {given}"
         checked += 1
     assert checked > 15
+
+
+def filled_in() -> Iterator[tuple[str, str]]:
+    """Every text of ours that fills a gap of an error where it is raised, with a number in the text's own gaps."""
+    classes = {each.__name__: each for each in error_classes()}
+    for folder in ("nodes", "storymotion"):
+        for file in sorted((ROOT / folder).rglob("*.py")):
+            for call in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in classes):
+                    continue
+                given = dict(zip([field.name for field in fields(classes[call.func.id])], call.args))
+                for name, value in given.items():
+                    parts = value.values if isinstance(value, ast.JoinedStr) else [value]
+                    gaps = {"role": "video VAE"}
+                    said = "".join(
+                        str(part.value) if isinstance(part, ast.Constant) else gaps.get(ast.unparse(part)[1:-1], "7")
+                        for part in parts
+                    )
+                    # More than one word: what is one word is the name of an input, or of a state.
+                    if name in OWN_WORDS and re.search("[a-z].* ", said):
+                        yield f"{file.relative_to(ROOT).as_posix()}:{value.lineno}", said
+
+
+def test_what_an_error_is_filled_with_is_korean_in_korean() -> None:
+    texts = dict(filled_in())
+    assert len(texts) > 40
+    assert [f"{where} {text}" for where, text in texts.items() if korean_value(text) == text] == []
+    kinds = [*PARTS.values(), *CHECKPOINTS]
+    assert [text for text in kinds if korean_value(text) == text] == []
+
+
+def test_every_phase_and_model_that_can_fail_is_korean_in_korean() -> None:
+    kinds = {kind for builders in BUILDERS.values() for kind in builders.values()} | {"transformer"}
+    doing = [READING, STAGE_1, STAGE_2, DECODING, *(f"loading the {kind.replace('_', ' ')}" for kind in kinds)]
+    said = [RenderFailed(each, "x").speak("ko").splitlines()[1] for each in doing]
+    assert len(kinds) > 6 and not [text for text in said if any(english in text for english in doing)]
+    assert not [text for text in said if re.search("loading|encoder|decoder", text)]
+
+
+def test_gaps_and_lists_are_filled_in_order() -> None:
+    assert korean_value("it breaks off after 5 of 9 frames").index("9") == 0
+    layer, more, vocoder = korean_value("layer 3: to_q.weight, 4 more weights, the vocoder").split(", ")
+    assert layer.endswith(" 3: to_q.weight") and "4" in more and (layer + more + vocoder).count("weight") == 1
+
+
+def test_names_that_a_user_gave_stay_as_they_are() -> None:
+    error = WrongKindOfModel("a LoRA", "the checkpoint", "a LoRA", "an LTX-2 checkpoint")
+    said = error.speak("ko").splitlines()[1]
+    assert said.count("a LoRA") == 1 and "an LTX-2 checkpoint" not in said

@@ -179,5 +179,5 @@ def _reference_factor(header: Header) -> int | None:
     except ValueError:
         return 1
     if factor < 1:
-        raise LoraUnsupported(header.path.name, f"a {REFERENCE_FACTOR} of {factor}", REFERENCE_FACTOR)
+        raise LoraUnsupported(header.path.name, f"a reference_downscale_factor of {factor}", REFERENCE_FACTOR)
     return factor

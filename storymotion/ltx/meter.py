@@ -64,16 +64,16 @@ class Meter:
         self._current = phases[0]
         self._ticks = 0
         self._done = 0
-        self._says_loading = False
+        self._said = self._current.name
         # Own time by phase: what is spent in ``paused`` does not count.
         self.seconds: dict[str, float] = dict.fromkeys(self._phases, 0.0)
         self._since = time.perf_counter()
         self.cancelled_by: BaseException | None = None
 
     @property
-    def phase(self) -> str:
-        """The name of the phase that runs now."""
-        return self._current.name
+    def doing(self) -> str:
+        """What was said last: the phase that runs, or which model is loaded in it."""
+        return self._said
 
     def start(self) -> None:
         """Now it begins; without it, it began when the meter was made."""
@@ -90,14 +90,13 @@ class Meter:
 
     def begin(self, phase: str) -> None:
         """``phase`` begins before its first tick; if it runs already, it is said again once a load was announced."""
-        if phase != self._current.name or self._says_loading:
+        if phase != self._current.name or self._said != phase:
             self._enter(phase)
             self._report(max(self._done, int(self._starts[phase] * UNITS)))
 
     def announce_load(self, kind: str) -> None:
         """A model is about to be read, which can take a while."""
         self._show(f"loading the {kind.replace('_', ' ')}")
-        self._says_loading = True
 
     def finish(self) -> None:
         """Everything is done; ``seconds`` has how long each phase took."""
@@ -125,10 +124,10 @@ class Meter:
 
     def _report(self, done: int) -> None:
         self._done = done
-        self._says_loading = False
         self._show(self._current.name)
 
     def _show(self, what: str) -> None:
+        self._said = what
         try:
             self._progress(self._done, UNITS, what)
         except BaseException as cancelled:

@@ -105,7 +105,7 @@ class ShotRun:
             failed = isinstance(error, Exception) and error is not self.meter.cancelled_by
             self._residents.recover(from_error=failed)
             if isinstance(error, Exception) and failed:
-                return failure(error, self.meter.phase)
+                return failure(error, self.meter.doing)
             _without_frames(error)
             raise error from None
         shot, checkpoint = self.checked.shot, self.checked.checkpoint

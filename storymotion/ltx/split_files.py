@@ -133,7 +133,7 @@ def _part(path: Path, role: str, prefixes: tuple[str, ...], configured: tuple[st
     if missing:
         raise ModelPartsMissing(path.name, ", ".join(missing))
     if find_scales(header):
-        raise CheckpointPrequantised(path.name, f"a {role} has to be bf16")
+        raise CheckpointPrequantised(path.name, f"the {role} has to be bf16")
     return header
 
 
