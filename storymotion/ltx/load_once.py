@@ -123,6 +123,7 @@ class LoadOnce:
             turn.stop()
             if self._ends:
                 raise Unwound
+            self._residents.watch.on_build = turn.on_build
         return self._residents.use(component, self._placement)
 
     def _can_go_on(self, turn: Turn) -> bool:

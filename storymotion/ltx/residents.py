@@ -151,6 +151,7 @@ class Residents:
         """
         with self._lock:
             if component in self._failed:
+                self.watch.on_build(component.kind)
                 raise self._failed[component]
             for other in self._in_the_way(component, placement):
                 if placement.keep == "ram" and not other.streams:

@@ -281,6 +281,7 @@ def test_a_model_that_cannot_be_loaded_ends_the_run_without_hanging(
     queue = render(story, range(3), keep)
     for outcome in queue.outcomes:
         assert isinstance(outcome, RenderFailed) and "the disk is gone" in outcome.reason
+        assert outcome.phase.startswith("loading the "), "what it did, not the phase that came before"
     assert len(tries) == 1, "tried once for all"
     assert threads() == []
     monkeypatch.undo()
