@@ -207,7 +207,9 @@ class OnAGpu:
         events.append(("is built", kind))
 
     def parameters(self) -> Any:
-        yield SimpleNamespace(device=SimpleNamespace(type=self.device), numel=lambda: 1, element_size=lambda: 2)
+        yield SimpleNamespace(
+            is_meta=False, device=SimpleNamespace(type=self.device), numel=lambda: 1, element_size=lambda: 2
+        )
 
     def buffers(self) -> Any:
         return iter(())
