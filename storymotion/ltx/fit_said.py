@@ -44,6 +44,9 @@ def warnings(budget: Budget, phases: tuple[Phase, ...], ram: int) -> tuple[list[
     lines, tight = [], []
     for phase in phases:
         if budget.fits(phase.peak):
+            if phase.quick > phase.working:
+                short = {"working": phase.working / GIB, "quick": phase.quick / GIB}
+                lines.append(line("fit-decoding-slow", **short, room=machine.room / GIB))
             continue
         tight.append(phase.name)
         lines.append(_tight(budget, phase))
