@@ -23,6 +23,8 @@ LATENT_SIDE, LATENT_FRAMES = 32, 8
 # times, the small ones 3.4 times, the quick ones 1.7 times.
 SMALL_SIDE, SMALL_FRAMES = 256, 32
 QUICK_SIDE, QUICK_FRAMES = 512, 64
+# By default: the stride of each upsampling, and what it divides the channels by.
+UPSAMPLES = (((1, 2, 2), 2), ((2, 1, 1), 2), ((2, 2, 2), 1), ((2, 2, 2), 2))
 
 Sizes = tuple[int, int, int]
 
@@ -87,7 +89,7 @@ class DiffusionDecoder:
             cell = self.cell[axis]
             sees = max(self.kernels[3][axis], -(-self.last_kernel[axis] // self.strides[3][axis])) * cell
             lengths.append(_up(max(2 * cell, 2 * overlap, sees, 2 * latent), math.lcm(cell, latent)))
-        return Tile(*lengths, overlap_frames, overlap_pixels)
+        return Tile(lengths[0], lengths[1], lengths[2], overlap_frames, overlap_pixels)
 
     @cached_property
     def small_tile(self) -> Tile:
@@ -110,7 +112,7 @@ class DiffusionDecoder:
         grid = [math.lcm(cell, latent) for cell, latent in zip(self.cell, (LATENT_FRAMES, LATENT_SIDE, LATENT_SIDE))]
         lengths = zip((frames, side, side), (least.frames, least.height, least.width), grid)
         sizes = [max(smallest, _up(wanted, step)) for wanted, smallest, step in lengths]
-        return Tile(*sizes, least.overlap_frames, least.overlap_pixels)
+        return Tile(sizes[0], sizes[1], sizes[2], least.overlap_frames, least.overlap_pixels)
 
     def _halo(self, stage: int, axis: int) -> int:
         """How far the blocks of a stage see on one side, in positions of stage 4."""
@@ -146,23 +148,24 @@ def diffusion_decoder(header: Header) -> DiffusionDecoder | None:
     if missing:  # the SDK asks for these two, and has defaults for the others
         raise ValueError(" and ".join(f"'{name}'" for name in missing) + f" in the {where}")
     try:
-        decoder = _decoder(config)
+        upsamples = [(_sizes(stride), int(reduction)) for stride, reduction in config.get("upsamples", UPSAMPLES)]
+        head = int(config["head_dim"] if "head_dim" in config else config["na_head_dim"])
+        decoder = _decoder(config, tuple(stride for stride, _ in upsamples))
     except (TypeError, ValueError, KeyError, IndexError, AttributeError):
         raise ValueError(f"a readable {where}") from None
-    if not _is_whole(decoder, int(config.get("head_dim", config.get("na_head_dim")))):
+    if not _is_whole(decoder, [reduction for _, reduction in upsamples], head):
         raise ValueError(f"a {where} whose five stages fit together")
     return decoder
 
 
-def _decoder(config: dict[str, Any]) -> DiffusionDecoder:
-    strides = [stride for stride, _ in config.get("upsamples", ())] or [(1, 2, 2), (2, 1, 1), (2, 2, 2), (2, 2, 2)]
+def _decoder(config: dict[str, Any], strides: tuple[Sizes, ...]) -> DiffusionDecoder:
     channels = tuple(int(each) for each in config["stage_channels"])
     kernels = config.get("stage_kernels", ((3, 7, 7), (3, 7, 7), (3, 5, 5), (3, 5, 5), (3, 3, 3)))
     return DiffusionDecoder(
         channels=channels,
         depths=tuple(int(each) for each in config.get("stage_depths", (4, 6, 4, 2, 8))),
         kernels=tuple(_sizes(each) for each in kernels),
-        strides=tuple(_sizes(each) for each in strides),
+        strides=strides,
         last_kernel=_sizes(config.get("stage5_kernel", (3, 7, 7))),
         last_channels=int(config.get("stage5_channels", channels[-1])),
         patch=int(config.get("patch_size", 4)),
@@ -176,12 +179,14 @@ def _sizes(values: Any) -> Sizes:
     return frames, height, width
 
 
-def _is_whole(decoder: DiffusionDecoder, head: int) -> bool:
-    """What the SDK's class asserts, and its tiles take for granted."""
+def _is_whole(decoder: DiffusionDecoder, reductions: list[int], head: int) -> bool:
+    """What the SDK's class asserts, and its layers and tiles take for granted."""
     numbers = (*decoder.channels, decoder.last_channels, *decoder.depths, decoder.patch, decoder.colours, decoder.steps)
     sizes = (*decoder.kernels, *decoder.strides, decoder.last_kernel)
-    if min((head, *numbers, *(each for size in sizes for each in size))) < 1:
+    if min((head, *reductions, *numbers, *(each for size in sizes for each in size))) < 1:
         return False
     if (len(decoder.channels), len(decoder.depths), len(decoder.kernels), len(decoder.strides)) != (5, 5, 5, 4):
+        return False
+    if any(wide // by != next_ for wide, by, next_ in zip(decoder.channels, reductions, decoder.channels[1:])):
         return False
     return all(each % head == 0 for each in (*decoder.channels, decoder.last_channels))

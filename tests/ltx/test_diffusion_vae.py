@@ -153,7 +153,10 @@ def test_on_sdk_1_0_it_is_refused_early(models: ModelSet, tmp_path: Path, weight
         ({"stage_channels": None, "head_dim": None}, "'head_dim' and 'stage_channels' in the"),
         ({"stage_channels": [128, 64, 32]}, "whose five stages fit together"),
         ({"head_dim": 48}, "whose five stages fit together"),
+        ({"stage_channels": [128, 64, 64, 32, 16]}, "whose five stages fit together"),
         ({"stage_kernels": "3x3x3"}, "a readable 'decoder'"),
+        ({"head_dim": "small"}, "a readable 'decoder'"),
+        ({"upsamples": [2, 2, 2, 2]}, "a readable 'decoder'"),
     ],
 )
 def test_a_header_that_the_sdk_could_not_use_is_refused_before_anything_is_read(

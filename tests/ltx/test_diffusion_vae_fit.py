@@ -177,7 +177,6 @@ def _on_cpu(function: Callable[..., Any]) -> Callable[..., Any]:
 @pytest.mark.parametrize(
     ("width", "height", "frames", "tile"),
     [
-        (1280, 704, 25, None),
         (640, 352, 41, None),
         (288, 192, 25, "least_tile"),
         (608, 512, 113, "quick_tile"),
