@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -24,7 +25,7 @@ from storymotion.ltx.models import ModelSet
 from storymotion.ltx.preflight import check
 from storymotion.ltx.render import Order, render_shot, render_shots
 from storymotion.ltx.residents import Residents
-from storymotion.ltx.shots import DistilledShot, OneStageShot, TwoStageShot
+from storymotion.ltx.shots import DistilledShot, OneStageShot, TwoStageShot, guide_from_pixels
 
 from .sdk_parts import IS_1_0, only_1_0, only_1_2
 from .test_render import Recorder, same
@@ -72,15 +73,16 @@ def tiles(frames: int, side: int) -> Any:
 
 @only_1_2
 @pytest.mark.parametrize("kind", SHOTS)
-def test_auto_is_the_sdks_own_shot(chosen: ModelSet, kind: str) -> None:
+def test_auto_is_the_sdks_own_shot(chosen: ModelSet, picture: numpy.ndarray, kind: str) -> None:
     """The SDK's AUTO_TILING refuses every CPU, for which it counts no free memory: it is told what there is."""
     from ltx_pipelines.utils.helpers import tiling_config_for_vae
 
     shot = SHOTS[kind]
     auto = tiling_config_for_vae(str(chosen.video_vae), height=64, width=64, num_frames=9, free_bytes=PLENTY)
     recorder = Recorder()
-    ours = render_shot(chosen, shot, progress=recorder)
-    assert same(ours, *call_sdk(chosen, shot, constructor=paths(chosen), tiling_config=auto))
+    ours = render_shot(chosen, replace(shot, guides=(guide_from_pixels(picture, 0, 0.9),)), progress=recorder)
+    pictures = ((picture, 0, 0.9),)  # its file has the encoder as well
+    assert same(ours, *call_sdk(chosen, shot, pictures, constructor=paths(chosen), tiling_config=auto))
     # Three blocks of the whole video, then of its one tile three blocks and two steps: each may cancel.
     assert [what for _, _, what in recorder.calls].count("decoding") >= 3 + 3 + 2
     assert recorder.calls[-1][0] == 1000
