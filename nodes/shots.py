@@ -96,8 +96,9 @@ def tiling_input() -> io.Input:
         options=list(TILINGS),
         default="auto",
         optional=True,
-        tooltip="How the video is decoded. auto: tiles of 512 pixels and 64 frames (SDK 1.2: up to 768 and 80). small: "
-        "less memory, more seams to blend. off: all at once, which takes the most memory.",
+        tooltip="How the video is decoded. auto: tiles of 512 pixels and 64 frames (SDK 1.2: up to 768 and 80; a "
+        "diffusion VAE: what memory allows). small: less memory, more seams to blend. off: all at once, which takes "
+        "the most memory.",
     )
 
 

@@ -64,6 +64,11 @@ def installed() -> Abilities:
     return SDK_1_0
 
 
+def has_natten() -> bool:
+    """Is the package there with which SDK 1.2's diffusion decoder is quickest? Not whether it works."""
+    return importlib.util.find_spec("natten") is not None
+
+
 def install_line() -> str:
     """The command that brings what ``SDK_1_2`` can do."""
     return f'"{sys.executable}" -m pip install {INSTALL_1_2}'

@@ -56,7 +56,7 @@ class ModelAccess:
         self.on_layer: Callable[[str], None] = lambda kind: None
         self._meter, self._fetch = meter, fetch
 
-    def handle(self, component: Component, kind: type[Handle] = Handle) -> Handle:
+    def handle(self, component: Component, kind: Callable[[Callable[[], Any]], Handle] = Handle) -> Handle:
         """What to give the SDK for ``component``."""
         return kind(lambda: self._model(component))
 

@@ -19,6 +19,8 @@ from . import compat
 from .access import ModelAccess, TransformerHandle
 from .builders_1_2 import BlockHandle, SharedBuilder, built_from, streams, with_own_shards
 from .checkpoint import gemma_settings
+from .decoder_1_2 import DiffusionDecoderHandle, report_tiles
+from .diffusion_vae import diffusion_decoder
 from .fit_load import transformer_operations
 from .layers import LAYERS, layers_of
 from .names_1_2 import BUILDERS, changed, private
@@ -166,6 +168,8 @@ class SharedBlocks:
                 model = builder.build(device=torch.device(device), dtype=dtype).eval()
             if kind in LAYERS:
                 _report_layers(model, kind, watch)
+            elif kind == "video_decoder":
+                report_tiles(model, kind, watch)
             return model
 
         offload = self._placement.offload if streaming else "none"
@@ -174,6 +178,13 @@ class SharedBlocks:
 
     def _give(self, component: Component) -> Any:
         """What a block gets for a model."""
+        decoder = diffusion_decoder(self._checked.checkpoint.header) if component.kind == "video_decoder" else None
+        if decoder is not None:
+            path = self._pipeline.video_decoder.checkpoint_path
+            return self._access.handle(
+                component,
+                partial(DiffusionDecoderHandle, path=path, decoder=decoder, tiling=self._checked.shot.tiling),
+            )
         handle = self._access.handle(component, BlockHandle)
         if component.kind not in ("text_encoder", "gemma_embeddings_processor"):
             return handle

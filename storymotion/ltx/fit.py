@@ -265,16 +265,18 @@ class _Planning:
 
     def _best_keep(self, precision: str, text_device: str) -> str:
         machine, budget = self.machine, self.budget
-        ram = budget.ram(precision, text_device, "ram", budget.phases(precision, text_device, "ram"))
+        in_ram = budget.phases(precision, text_device, "ram", makes_room=True)
+        ram = budget.ram(precision, text_device, "ram", in_ram)
         if machine.device == "cpu":
             # One copy: kept models are the ones that run, and LoRAs are fused into them in place.
             return "ram" if ram + RAM_MARGIN <= machine.ram_free else "disk"
         all_on_device = budget.offload == "none" and text_device == machine.device
-        if all_on_device and all(budget.fits(phase.peak) for phase in budget.phases(precision, text_device, "vram")):
+        in_vram = budget.phases(precision, text_device, "vram", makes_room=True)
+        if all_on_device and all(budget.fits(phase.peak) for phase in in_vram):
             return "vram"
         if machine.device == "mps":
             return "disk"  # main memory is the same memory
-        beside = all(budget.fits(phase.peak) for phase in budget.phases(precision, text_device, "ram"))
+        beside = all(budget.fits(phase.peak) for phase in in_ram)
         return "ram" if beside and ram + RAM_MARGIN <= machine.ram_free else "disk"
 
     def _is_lean(self, precision: str, text_device: str, keep: str) -> bool:

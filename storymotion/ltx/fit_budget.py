@@ -70,14 +70,23 @@ class Budget:
         scale = self.loras.reference_scale
         return fit_phases.moments(self.weighed.widths, shot or self.shot, scale, text_encoder_on_device)
 
-    def phases(self, precision: str, text_device: str, keep: str, lean: bool = False) -> tuple[Phase, ...]:
-        """The fullest moment of each phase on the device."""
+    def phases(
+        self, precision: str, text_device: str, keep: str, lean: bool = False, makes_room: bool = False
+    ) -> tuple[Phase, ...]:
+        """The fullest moment of each phase on the device; ``makes_room`` as in ``fit_phases.phases``."""
         run = self.moments(text_device == self.machine.device)
         # In main memory itself, what is kept there is on the device.
         kept = "vram" if keep == "ram" and self.machine.device != "cuda" else keep
         stay = STREAMED if keep == "ram" and self.offload != "none" else ()
         return fit_phases.phases(
-            run, self.on_device(precision), kept, self.resident(precision, text_device), lean, stay
+            run,
+            self.on_device(precision),
+            kept,
+            self.resident(precision, text_device),
+            lean,
+            stay,
+            self.machine.room - RESERVE,
+            makes_room,
         )
 
     def stages(self, precision: str) -> list[Phase]:

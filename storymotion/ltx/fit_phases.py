@@ -21,22 +21,31 @@ class Moment:
     """Models that are on the device at the same time, and the bytes that they work with (an estimate).
 
     ``kept`` are those if the models of one phase stay on the device together, as ``residents`` has them unless
-    memory is short.
+    memory is short. ``quick``: what it takes if it can have it, and is quicker for it; 0 where that is ``working``.
     """
 
     phase: str
     models: tuple[str, ...]
     kept: tuple[str, ...]
     working: int
+    quick: int = 0
+
+    def takes(self, room: int) -> int:
+        """What it works with where so many bytes are left for it."""
+        return max(self.working, min(self.quick, room))
 
 
 @dataclass(frozen=True)
 class Phase:
-    """The fullest moment of a part of the run: ``weights`` on the device are exact, ``working`` is an estimate."""
+    """The fullest moment of a part of the run: ``weights`` on the device are exact, ``working`` is an estimate.
+
+    ``quick``: what would have to be there for ``working`` for it to be quick; 0 where that makes no difference.
+    """
 
     name: str
     weights: int
     working: int
+    quick: int = 0
 
     @property
     def peak(self) -> int:
@@ -64,17 +73,22 @@ def phases(
     resident: int,
     lean: bool,
     stay: tuple[str, ...] = (),
+    room: int = 0,
+    makes_room: bool = False,
 ) -> tuple[Phase, ...]:
     """The fullest moment of each phase.
 
     ``resident``: bytes of all models that keep = vram leaves on the device; ``lean``: the transformer is there
-    alone (``residents.Placement``); ``stay``: models that do not leave it in between.
+    alone (``residents.Placement``); ``stay``: models that do not leave it in between. ``room``: bytes for weights and
+    work, of which a moment that gets quicker by it takes what is left; ``makes_room``: what would be left if nothing
+    was kept for another phase, for the decision whether it may be.
     """
     fullest: dict[str, Phase] = {}
     for moment in moments_of_run:
         models = moment.models if lean else moment.kept
         weights = resident if keep == "vram" else sum(sizes[model] for model in {*models, *stay})
-        phase = Phase(moment.phase, weights, moment.working)
+        beside = sum(sizes[model] for model in {*moment.kept, *stay}) if makes_room else weights
+        phase = Phase(moment.phase, weights, moment.takes(room - beside), moment.quick)
         if moment.phase not in fullest or phase.peak > fullest[moment.phase].peak:
             fullest[moment.phase] = phase
     return tuple(fullest.values())
@@ -198,4 +212,8 @@ def _decoding(widths: Widths, shot: Shot) -> tuple[Moment, ...]:
     video = working.decoding(widths, *shot.rendered_size, shot.rendered_frames, tiling)
     sound = working.decoding_sound(working.sound_tokens(shot.rendered_frames, shot.fps))
     kept = (DECODER, SOUND_DECODER, VOCODER)
-    return Moment(DECODING, (DECODER,), kept, video), Moment(DECODING, kept, kept, sound)
+    quick = working.quick_decoding(widths, *shot.rendered_size, shot.rendered_frames, tiling)
+    return (
+        Moment(DECODING, (DECODER,), kept, video, quick if quick > video else 0),
+        Moment(DECODING, kept, kept, sound),
+    )

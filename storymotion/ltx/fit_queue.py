@@ -99,7 +99,7 @@ def _among_others(
     shots: Mapping[int, Checked], plans: Mapping[int, MemoryPlan], translated: list[str], machine: Machine
 ) -> AmongOthers:
     models = [checked.models for checked in shots.values()]
-    files = {(each.checkpoint, each.text_encoder, each.precision) for each in models}
+    files = {(each.checkpoint, each.video_vae, each.audio_vae, each.text_encoder, each.precision) for each in models}
     transformers = set().union(*(transformers_of(checked.models, checked.shot) for checked in shots.values()))
     on_cpu = any(plan.text_encoder_device == "cpu" for plan in plans.values())
     # The stingiest that one of them needs, unless another one could not be made with it.
@@ -144,7 +144,8 @@ class _Planner:
 
     def _weigh(self, checked: Checked) -> Weighed:
         models, shot = checked.models, checked.shot
-        key = (models.checkpoint, models.text_encoder, models.spatial_upscaler, UPSAMPLER in models_of(shot))
+        files = (models.checkpoint, models.video_vae, models.audio_vae, models.text_encoder, models.spatial_upscaler)
+        key = (files, UPSAMPLER in models_of(shot))
         if key not in self._weighed:
             self._weighed[key] = weigh_files(models, checked.checkpoint, shot)
         return self._weighed[key]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..report import Line, line
-from .abilities import installed
+from .abilities import has_natten, installed
 from .fit_budget import RESERVE, Budget
 from .fit_phases import Phase
 from .fit_plan import GIB, MemoryPlan
@@ -44,9 +44,14 @@ def warnings(budget: Budget, phases: tuple[Phase, ...], ram: int) -> tuple[list[
     lines, tight = [], []
     for phase in phases:
         if budget.fits(phase.peak):
+            if phase.quick > phase.working:
+                short = {"working": phase.working / GIB, "quick": phase.quick / GIB}
+                lines.append(line("fit-decoding-slow", **short, room=machine.room / GIB))
             continue
         tight.append(phase.name)
         lines.append(_tight(budget, phase))
+    if machine.device == "cuda" and budget.weighed.widths.diffusion is not None and not has_natten():
+        lines.append(line("fit-without-natten"))
     if machine.device == "cuda" and ram > machine.ram_free:
         tight.append("RAM")
         lines.append(line("fit-ram-tight", needed=ram / GIB, room=machine.ram_free / GIB))

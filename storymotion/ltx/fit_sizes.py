@@ -29,6 +29,9 @@ GEMMA_PARTS = (
     "vision_model.",
     "audio_projector.",
 )
+# Of a diffusion decoder: the loader drops the first, and multiplies the others into layers.
+COARSE_HEAD = "vae.decoder.coarse_"
+GATES = (".gate_msa", ".gate_mlp", ".gate_ctx")
 LANGUAGE_LAYERS = ("language_model.model.layers.", "model.language_model.layers.", "model.layers.")
 # ltx_core.quantization.fp8_cast TRANSFORMER_LINEAR_DOWNCAST_MAP: weights and biases of these layers in the
 # transformer's blocks (video, audio and between them) become 8-bit; norms, gates and tables stay.
@@ -169,6 +172,8 @@ def _half(header: Header, prefixes: tuple[str, ...]) -> int:
         for name, tensor in header.tensors.items()
         if name.startswith(prefixes)
         and not _is_scale(name)
+        and not name.startswith(COARSE_HEAD)
+        and not name.endswith(GATES)
         # A single file of Gemma has the text connectors beside it.
         and not (prefixes == GEMMA_PARTS and name.startswith(TRANSFORMER))
     )

@@ -16,8 +16,10 @@ import json
 import math
 from dataclasses import dataclass
 
+from . import fit_diffusion
 from .abilities import SDK_1_0, Abilities
 from .checkpoint import TRANSFORMER
+from .diffusion_vae import DiffusionDecoder, diffusion_decoder
 from .fit_sizes import HALF, LANGUAGE_LAYERS, ModelHeaders
 from .headers import Header
 
@@ -66,7 +68,7 @@ PER_SOUND_LATENT = 1_750_000
 class Widths:
     """The sizes that the formulas need; where a header does not tell, those of the released models.
 
-    ``abilities``: of the SDK whose passes are counted.
+    ``abilities``: of the SDK whose passes are counted; ``diffusion``: the video decoder, if it is such a one.
     """
 
     video: int
@@ -81,6 +83,7 @@ class Widths:
     decoder_copies: float
     upsampler: int
     abilities: Abilities = SDK_1_0
+    diffusion: DiffusionDecoder | None = None
 
 
 def widths_of(headers: ModelHeaders, abilities: Abilities = SDK_1_0) -> Widths:
@@ -103,6 +106,7 @@ def widths_of(headers: ModelHeaders, abilities: Abilities = SDK_1_0) -> Widths:
         decoder_copies=(LEAN_MAP_COPIES if abilities.lean_decoder else MAP_COPIES)[_decoder_padding(checkpoint)],
         upsampler=_shape(headers.upscaler, "initial_conv.weight", 0, 1024) if headers.upscaler else 0,
         abilities=abilities,
+        diffusion=diffusion_decoder(checkpoint),
     )
 
 
@@ -199,8 +203,10 @@ def upsampling(widths: Widths, tokens: int) -> int:
 def decoding(widths: Widths, width: int, height: int, frames: int, tiling: str) -> int:
     """The video decoder: one tile and the chunks of frames that it becomes part of, or all at once ("off").
 
-    ``tiling`` is one of ``shots.TILINGS``.
+    ``tiling`` is one of ``shots.TILINGS``. What the tiles of a diffusion decoder need at the least, for they adapt.
     """
+    if widths.diffusion is not None:
+        return fit_diffusion.least_decoding(widths.diffusion, width, height, frames, tiling)
     # The last layer makes 3 colours x 4 x 4 pixels of every position.
     channels = max(widths.decoder, 3 * PATCH * PATCH)
     if tiling == "off":
@@ -231,6 +237,13 @@ def _tile_sides(abilities: Abilities, width: int, height: int) -> tuple[int, int
     shortened = (math.ceil(side * each / longer / LATENT_SIDE) for each in (width, height))
     tile_width, tile_height = (LATENT_SIDE * max(LEAN_SHORTEST_TILE, latents) for latents in shortened)
     return tile_width, tile_height
+
+
+def quick_decoding(widths: Widths, width: int, height: int, frames: int, tiling: str) -> int:
+    """What ``decoding`` should have to be quick, where its tiles adapt to the memory that is free; else the same."""
+    if widths.diffusion is None or tiling != "auto":
+        return decoding(widths, width, height, frames, tiling)
+    return fit_diffusion.quick_decoding(widths.diffusion, width, height, frames)
 
 
 def decoding_sound(sound: int) -> int:

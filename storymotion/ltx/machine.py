@@ -45,6 +45,25 @@ def this_machine(device: str, residents: Residents) -> Machine:
     return Machine(kind, name, vram_total, min(vram_free, vram_total), total, min(ram_free, total))
 
 
+def free_now(device: str) -> int:
+    """Bytes that can be had on ``device`` (torch's name) now, beside what is in use there."""
+    import psutil
+    import torch
+
+    memory = psutil.virtual_memory()
+    _, available = within_limits(memory.total, memory.available)
+    kind = device.split(":")[0]
+    if kind == "cuda":
+        torch.cuda.empty_cache()  # blocks that torch keeps are free, but not for another size
+        free, total = torch.cuda.mem_get_info(device)
+        may_use = int(torch.cuda.get_per_process_memory_fraction(device) * total)
+        return max(0, min(free, may_use - torch.cuda.memory_reserved(device)))
+    if kind == "mps":
+        rest = torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
+        return max(0, min(available, rest))
+    return available
+
+
 def within_limits(total: int, available: int, groups: Path = CONTROL_GROUPS) -> tuple[int, int]:
     """Total and available bytes of main memory, as far as the container that this runs in may use them.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import LengthNotPredicted, LoraNotStreamable
 from . import calls
+from .diffusion_vae import is_diffusion_vae
 from .lora import match_lora
 from .lora_rules import all_loras
 from .models import ModelSet
@@ -172,6 +173,8 @@ def _check_streamable(checked: Checked) -> None:
 def _tiles(checked: Checked) -> Any:
     from ltx_core.model.video_vae import AUTO_TILING, DimensionSizeConfig, TileSizeConfig
 
+    if is_diffusion_vae(checked.checkpoint.header):
+        return None  # its handle chooses, when the memory is known (``decoder_1_2``)
     # "auto" is what the SDK's own command line uses; without tiles the decoder needs the most memory.
     side = DimensionSizeConfig(256, 64)
     small = TileSizeConfig(frames=DimensionSizeConfig(32, 16), height=side, width=side)

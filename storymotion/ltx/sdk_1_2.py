@@ -22,7 +22,8 @@ from .access import ModelAccess
 from .blocks_1_2 import SharedBlocks
 from .calls import DISTILLED_STEPS
 from .checkpoint import gemma_layers
-from .meter import READING, STAGE_1, STAGE_2, Meter, Phase, phases_of_a_shot
+from .diffusion_vae import diffusion_decoder
+from .meter import DECODING, READING, STAGE_1, STAGE_2, Meter, Phase, phases_of_a_shot
 from .names_1_2 import as_in_1_2
 from .pipelines_1_2 import predict_length, prepare
 from .preflight import Checked
@@ -53,7 +54,7 @@ class Sdk12:
             forwards=_forwards(checked),
             layers=checked.checkpoint.layers,
             two_stages=checked.shot.stages == "two",
-            chunks=checked.shot.rendered_frames // CHUNK_FRAMES + 1,
+            chunks=_decoding_ticks(checked),
         )
 
     @contextmanager
@@ -77,7 +78,8 @@ class Sdk12:
         import torch
 
         findings = Findings()
-        access.on_layer = lambda kind: meter.tick(READING if kind == "text_encoder" else PHASES[stages.current])
+        phases = {"text_encoder": READING, "video_decoder": DECODING}
+        access.on_layer = lambda kind: meter.tick(phases.get(kind) or PHASES[stages.current])
         with as_in_1_2("pipelines that are made and called as those of 1.2"):
             prepared = prepare(checked, torch.device(placement.device), placement.offload)
             inspect.signature(prepared.pipeline).bind(**prepared.arguments)
@@ -95,6 +97,16 @@ class Sdk12:
             return RawShot(frames, audio.waveform.float().cpu(), audio.sampling_rate, findings)
 
         return ReadyShot(tuple(blocks.components), run)
+
+
+def _decoding_ticks(checked: Checked) -> int:
+    """Of the chunks of frames, and of the layers of a diffusion decoder."""
+    shot, decoder = checked.shot, diffusion_decoder(checked.checkpoint.header)
+    chunks = shot.rendered_frames // CHUNK_FRAMES + 1
+    if decoder is None:
+        return chunks
+    width, height = shot.rendered_size
+    return chunks + decoder.ticks(shot.rendered_frames, height, width, shot.tiling)
 
 
 def _forwards(checked: Checked) -> int:

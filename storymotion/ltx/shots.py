@@ -44,8 +44,9 @@ class Shot:
     0..2**64-1; ``tail_trim``: this many frames more (a multiple of 8) are rendered and cut off at
     the end, where LTX-2 sometimes flashes. ``tiling``: "auto" decodes tiles of 512 pixels and 64 frames
     (SDK 1.2: up to 768 and 80), "small" of 256 and 32 (less memory, more seams to blend), "off" the whole shot at
-    once. ``auto_duration``: the model says how long the shot should be, from 1 s to ``frames``, and guides are for
-    frame 0 (SDK 1.2, a checkpoint with a duration head).
+    once; a diffusion decoder takes tiles as large as memory allows, or small ones that overlap by more.
+    ``auto_duration``: the model says how long the shot should be, from 1 s to ``frames``, and guides are for frame 0
+    (SDK 1.2, a checkpoint with a duration head).
     """
 
     prompt: str

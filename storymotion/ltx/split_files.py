@@ -27,6 +27,7 @@ from .checkpoint import (
     part_of,
     version_number,
 )
+from .diffusion_vae import diffusion_decoder, is_diffusion_vae
 from .headers import Header, TensorFacts, read_header
 from .models import ModelSet
 from .prequantised import find_scales
@@ -35,7 +36,6 @@ PROJECTION = "text_embedding_projection."
 # What only a full checkpoint has.
 VOCODER = "vocoder."
 DURATION_HEAD = "duration_head."
-CONV_VAE = "CausalVideoAutoencoder"
 
 
 def inspect_models(models: ModelSet) -> CheckpointFacts:
@@ -52,9 +52,13 @@ def inspect_models(models: ModelSet) -> CheckpointFacts:
     else:
         _needs_1_2("A model in several files", installed().split)
         raise ModelPartsMissing(models.checkpoint.name, "the video VAE and the audio VAE")
-    newer = "gemma_source_checkpoint" in facts.header.metadata or _vae_class(facts.header) != CONV_VAE
+    newer = "gemma_source_checkpoint" in facts.header.metadata or is_diffusion_vae(facts.header)
     if newer:
         _needs_1_2(f"'{models.checkpoint.name}' (LTX-{facts.version})", installed().knows_2_5)
+    try:
+        diffusion_decoder(facts.header)
+    except ValueError as missing:
+        raise ModelPartsMissing((models.video_vae or models.checkpoint).name, str(missing)) from None
     return facts
 
 
@@ -147,7 +151,3 @@ def _replaced(
 ) -> dict[str, TensorFacts]:
     kept = {name: facts for name, facts in tensors.items() if not name.startswith(prefixes)}
     return kept | {name: facts for name, facts in others.items() if name.startswith(prefixes)}
-
-
-def _vae_class(header: Header) -> str:
-    return part_of(config_of(header), "vae").get("_class_name", CONV_VAE)
