@@ -161,7 +161,7 @@ def test_an_error_of_the_sdk_is_one_readable_sentence(
     fail_to_load(monkeypatch, "spatial_upsampler", no_memory)
     with pytest.raises(RenderFailed) as caught:
         render_shot(models, distilled)
-    assert caught.value.phase == "stage 1"
+    assert caught.value.phase == "loading the spatial upsampler"
     assert "OutOfMemoryError: CUDA out of memory" in str(caught.value)
     assert "spatial_upsampler" in caplog.text or "no_memory" in caplog.text, "the log lost the traceback"
 
