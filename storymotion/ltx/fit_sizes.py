@@ -130,12 +130,6 @@ def layers_of_files(headers: ModelHeaders, precision: str) -> dict[str, Layers]:
     }
 
 
-def streamed_sizes(headers: ModelHeaders, precision: str) -> dict[str, int]:
-    """Bytes that text encoder and transformer have on the device when their layers come one by one: what is around
-    the layers, and twice the largest of them."""
-    return {kind: layers.streamed for kind, layers in layers_of_files(headers, precision).items()}
-
-
 def _layers(sizes: dict[str, int], prefixes: str | tuple[str, ...]) -> Layers:
     by_layer: dict[str, int] = {}
     around = 0

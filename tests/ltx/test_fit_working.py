@@ -128,7 +128,7 @@ def test_decoding(flavor: str, tiling: str, width: int, height: int, frames: int
 @pytest.mark.parametrize("flavor", ["2.3", "2.0"])
 @pytest.mark.parametrize(("width", "height", "frames"), [(512, 512, 65), (640, 320, 121), (1024, 128, 73)])
 def test_decoding_in_small_tiles(flavor: str, width: int, height: int, frames: int) -> None:
-    # SDK 1.2 needs more for some of these shapes; 1.0 is planned up to 41 % above what it takes.
+    # The reserve for small tiles plans SDK 1.0 up to 41 % above what it takes.
     check(*decoded(flavor, "small", width, height, frames), 1.5)
 
 

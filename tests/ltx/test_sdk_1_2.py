@@ -24,7 +24,7 @@ from storymotion import errors
 from storymotion.ltx import names_1_2, sdk_1_2
 from storymotion.ltx.fit_plan import GIB, Machine
 from storymotion.ltx.fit_queue import plan_queue
-from storymotion.ltx.fit_sizes import ModelHeaders, component_sizes, streamed_sizes, weigh
+from storymotion.ltx.fit_sizes import ModelHeaders, component_sizes, layers_of_files, weigh
 from storymotion.ltx.headers import read_header
 from storymotion.ltx.models import Lora, ModelSet
 from storymotion.ltx.preflight import Checked, check
@@ -363,7 +363,7 @@ def test_sizes_are_those_of_the_models_that_are_built(
             assert sizes["transformer"] in weight_reads, "the connectors were read with it"
             exact = ("video_encoder", "spatial_upsampler", "gemma_embeddings_processor", "video_decoder")
             assert {kind: loads[kind] for kind in exact} == {kind: sizes[kind] for kind in exact}
-        streamed = streamed_sizes(headers, precision)
+        streamed = {kind: layers.streamed for kind, layers in layers_of_files(headers, precision).items()}
         # Two layers in all, so two slots hold them.
         assert streamed == {kind: sizes[kind] for kind in streamed}
 
